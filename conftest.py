@@ -1,0 +1,3 @@
+"""Notebooks are compared by the rules of tests/notebooks/nbval_tolerance.py."""
+
+pytest_plugins = ["nbval_tolerance"]

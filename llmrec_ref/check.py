@@ -1,0 +1,44 @@
+"""Tells a reader, offline, whether an exercise is solved."""
+
+from dataclasses import dataclass
+
+from llmrec_ref.exercises import CHECKERS
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """What `check` thinks of an answer; true if the exercise is solved, and shown as its message."""
+
+    solved: bool
+    message: str
+
+    def __bool__(self):
+        return self.solved
+
+    def __repr__(self):
+        return self.message
+
+
+def check(exercise, answer):
+    """Check an answer to an exercise by properties and brute force; no solution is stored.
+
+    Args:
+        exercise: The exercise's number, such as ``"1.1.3"``.
+        answer: What the exercise asks for: a number, a function or an object.
+
+    Returns:
+        Verdict: Shown as one line: solved, or a hint on the first property that does not hold. An
+        exception raised by the answer is such a hint too.
+
+    Raises:
+        ValueError: If there is no such exercise.
+    """
+    if exercise not in CHECKERS:
+        raise ValueError(f"there is no exercise {exercise!r}; choose one of {', '.join(CHECKERS)}")
+    try:
+        hint = next((hint for passed, hint in CHECKERS[exercise](answer) if not passed), None)
+    except Exception as error:
+        hint = f"your answer raised {type(error).__name__}: {error}"
+    if hint is None:
+        return Verdict(True, f"✓ {exercise} solved")
+    return Verdict(False, f"✗ {exercise} not yet: {hint}")

@@ -1,0 +1,6 @@
+"""The book's models in PyTorch."""
+
+try:
+    import torch  # noqa: F401
+except ImportError as error:
+    raise ImportError("llmrec_ref.pytorch needs PyTorch: pip install torch.") from error

@@ -1,0 +1,127 @@
+"""SASRec: a small causal Transformer over item histories.
+
+Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018, with layers normalised before
+attention and feed-forward (pre-norm) and positions counted from the newest item.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from llmrec_ref.sequences import check_histories, pad_left
+
+# Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding).
+
+
+class Attention(nn.Module):
+    """Causal multi-head self-attention that never looks at padding."""
+
+    def __init__(self, dim, n_heads, dropout):
+        super().__init__()
+        self.n_heads, self.dropout = n_heads, dropout
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x, visible):
+        B, L, D = x.shape
+        q, k, v = (y.view(B, L, self.n_heads, -1).transpose(1, 2) for y in self.qkv(x).chunk(3, -1))  # (B, H, L, D/H)
+        p = self.dropout if self.training else 0.0
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=p)  # (B, H, L, D/H)
+        return self.out(x.transpose(1, 2).reshape(B, L, D))  # (B, L, D)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + feed_forward(norm(x))."""
+
+    def __init__(self, dim, n_heads, dropout):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=1e-5)
+        self.attention = Attention(dim, n_heads, dropout)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-5)
+        self.expand = nn.Linear(dim, 4 * dim)
+        self.contract = nn.Linear(4 * dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, visible):
+        x = x + self.dropout(self.attention(self.norm1(x), visible))
+        return x + self.dropout(self.contract(F.gelu(self.expand(self.norm2(x)))))  # (B, L, D)
+
+
+class SASRec(nn.Module):
+    """Next-item logits for every position of a history.
+
+    Args:
+        n_items: Size of the catalogue; items are numbered 1..n_items.
+        dim: Width D of embeddings and layers.
+        n_layers: Transformer blocks.
+        n_heads: Attention heads; must divide ``dim``.
+        max_len: Newest items the model looks at.
+        dropout: Probability on embeddings, attention weights and both branches of a block.
+        seed: Of the initial weights.
+    """
+
+    def __init__(self, n_items, dim=64, n_layers=2, n_heads=1, max_len=50, dropout=0.2, seed=0):
+        super().__init__()
+        self.config = dict(
+            n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads, max_len=max_len, dropout=dropout
+        )
+        self.items = nn.Embedding(n_items + 1, dim)
+        self.positions = nn.Embedding(max_len, dim)
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(Block(dim, n_heads, dropout) for _ in range(n_layers))
+        self.norm = nn.LayerNorm(dim, eps=1e-5)
+        no_padding = torch.zeros(n_items + 1)
+        no_padding[0] = -torch.inf
+        self.register_buffer("no_padding", no_padding, persistent=False)
+        generator = torch.Generator().manual_seed(seed)
+        for name, weight in self.named_parameters():
+            if weight.dim() == 2:
+                nn.init.normal_(weight, std=0.02, generator=generator)
+            elif name.endswith("bias"):
+                nn.init.zeros_(weight)
+
+    def encode(self, item_ids):
+        """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L), padded left with 0, L <= max_len."""
+        L = item_ids.shape[1]
+        age = torch.arange(L - 1, -1, -1, device=item_ids.device)  # the newest item has position 0
+        x = self.dropout(self.items(item_ids) + self.positions(age))  # (B, L, D)
+        itself = torch.eye(L, dtype=torch.bool, device=item_ids.device)  # else padding would attend to nothing: NaN
+        causal = torch.ones(L, L, dtype=torch.bool, device=item_ids.device).tril()
+        visible = causal & (item_ids > 0)[:, None, None, :] | itself  # (B, 1, L, L)
+        for block in self.blocks:
+            x = block(x, visible)
+        return self.norm(x)
+
+    def logits(self, hidden):
+        """Logits float32 (..., V) of hidden states (..., D): the item embeddings again, column 0 = -inf."""
+        return F.linear(hidden, self.items.weight, self.no_padding)
+
+    def forward(self, item_ids):
+        """Logits float32 (B, L, V) of the item that follows each position of ``item_ids`` int64 (B, L)."""
+        return self.logits(self.encode(item_ids))
+
+    @torch.no_grad()
+    def score(self, queries, batch_size=256):
+        """Score every item as the next one of each query's history.
+
+        Args:
+            queries: `splits.Queries`; only ``histories`` are looked at.
+            batch_size: Queries at a time.
+
+        Returns:
+            np.float32 (len(queries), n_items + 1), column 0 = -inf.
+
+        Raises:
+            ValueError: An empty history, or an item number outside 1..n_items.
+        """
+        check_histories(queries.histories, self.config["n_items"])
+        item_ids = torch.from_numpy(pad_left(queries.histories, self.config["max_len"]))
+        training = self.training
+        self.eval()
+        scores = [
+            self.logits(self.encode(batch.to(self.no_padding.device))[:, -1]).cpu().numpy()
+            for batch in item_ids.split(batch_size)
+        ]
+        self.train(training)
+        return np.concatenate(scores)

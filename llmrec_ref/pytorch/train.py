@@ -1,0 +1,168 @@
+"""Training, and run folders, in PyTorch."""
+
+import time
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from llmrec_ref import runs
+from llmrec_ref.pytorch import losses
+from llmrec_ref.pytorch.sasrec import SASRec
+from llmrec_ref.sequences import training_batches, training_windows
+
+MODELS = {"SASRec": SASRec}  # what a run folder may hold
+
+
+def fit(
+    model,
+    split,
+    *,
+    epochs=30,
+    lr=1e-3,
+    batch_size=64,
+    loss="cross_entropy",
+    seed=0,
+    weight_decay=0.01,
+    windows="newest",
+    patience=None,
+    resume=None,
+    device="cpu",
+    progress=True,
+):
+    """Train a model with AdamW and leave it with the weights of its best epoch.
+
+    Args:
+        model: From this folder, such as `sasrec.SASRec`; changed in place and moved to ``device``.
+        split: `splits.Split`. With a validation part, the best epoch has the highest NDCG@10 there; else it is the
+            last one.
+        epochs: Passes over the training windows, those of a resumed run included.
+        lr: Learning rate.
+        batch_size: Windows a step.
+        loss: Function of `losses`, or its name.
+        seed: Of batch order and dropout (the model's own ``seed`` sets its initial weights).
+        weight_decay: Of AdamW, on every weight.
+        windows: As in `sequences.training_windows`.
+        patience: Stop after so many epochs without a better NDCG@10.
+        resume: Run folder of the same model to go on from: the next loss is what it would have been.
+        device: As PyTorch names it.
+        progress: Print the number of targets and a progress bar.
+
+    Returns:
+        `runs.History`.
+
+    Raises:
+        ValueError: Nothing to train on; ``patience`` without validation; ``resume`` of another model.
+        FileNotFoundError: ``resume`` is no run folder with a training state.
+    """
+    loss_function = getattr(losses, loss) if isinstance(loss, str) else loss
+    max_len = model.config["max_len"]
+    rows = training_windows(split.train.queries.histories, max_len, windows)
+    n_targets = sum(len(row) - 1 for row in rows)
+    recorder = runs.Recorder(split, patience, resume)
+    model.to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, eps=1e-8, fused=True)
+    if resume is not None:
+        set_state(model, optimizer, runs.read_resume(resume, model, "pytorch"))
+    if progress:
+        print(f"{n_targets:,} training targets an epoch")
+
+    bar = tqdm(range(len(recorder.rows), epochs), desc="epochs", disable=not progress)
+    for epoch in bar:
+        rng = np.random.default_rng([seed, epoch])
+        torch.manual_seed(int(rng.integers(2**31)))
+        start, total = time.perf_counter(), 0.0
+        model.train()
+        for item_ids, targets in training_batches(rows, max_len, batch_size, rng):
+            item_ids, targets = torch.from_numpy(item_ids).to(device), torch.from_numpy(targets).to(device)
+            valid = targets > 0
+            batch_loss = loss_function(model.logits(model.encode(item_ids)[valid]), targets[valid])
+            optimizer.zero_grad()
+            batch_loss.backward()
+            optimizer.step()
+            total += batch_loss.item() * len(item_ids)
+        seconds = time.perf_counter() - start
+        stop = recorder.end_epoch(model, get_weights(model), total / len(rows), seconds)
+        bar.set_postfix(recorder.rows[-1])
+        if stop:
+            break
+
+    settings = dict(
+        epochs=epochs,
+        lr=lr,
+        batch_size=batch_size,
+        loss=loss_function.__name__,
+        seed=seed,
+        weight_decay=weight_decay,
+        windows=windows,
+        patience=patience,
+    )
+    history = recorder.history(n_targets, settings, get_state(model, optimizer))
+    set_weights(model, recorder.best_weights)
+    return history
+
+
+def get_weights(model):
+    """Return a copy of a model's weights, dict of float32 arrays by name."""
+    return {name: weight.detach().cpu().numpy().copy() for name, weight in model.state_dict().items()}
+
+
+def set_weights(model, weights):
+    """Give a model the weights of `get_weights`, of either framework; ValueError if they do not fit."""
+    runs.check_weights(weights, model.state_dict())
+    model.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
+
+
+def get_state(model, optimizer):
+    """Return weights and AdamW's moments as one dict of arrays, all that the next epoch depends on."""
+    moments = {
+        f"optimizer.{number}.{name}": value.cpu().numpy().copy()
+        for number, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+    return {f"model.{name}": weight for name, weight in get_weights(model).items()} | moments
+
+
+def set_state(model, optimizer, arrays):
+    """Undo `get_state`."""
+    set_weights(model, {name[6:]: array for name, array in arrays.items() if name.startswith("model.")})
+    state = optimizer.state_dict()
+    for key, array in arrays.items():
+        if key.startswith("optimizer."):
+            _, number, name = key.split(".")
+            state["state"].setdefault(int(number), {})[name] = torch.from_numpy(array)
+    optimizer.load_state_dict(state)
+
+
+def save(model, split, folder, *, dataset=None, history=None, data=None, metrics=None, overwrite=False):
+    """Write a run folder: all that is needed to score elsewhere, in either framework.
+
+    Args:
+        model: A trained model of this folder.
+        split: The split it was trained on (for the item numbers).
+        folder: Made if missing.
+        dataset: `datasets.Dataset`, for the titles.
+        history: What `fit` returned; its state goes to ``resume.safetensors``.
+        data: dict for ``config.json``: how the data and the split were made.
+        metrics: dict for ``metrics.json``: what the model reached.
+        overwrite: Write into a folder that is not empty.
+
+    Raises:
+        FileExistsError: ``folder`` is not empty.
+    """
+    runs.write_run(folder, model, get_weights(model), "pytorch", split, dataset, history, data, metrics, overwrite)
+
+
+def load(folder, device="cpu"):
+    """Read a run folder written by either framework.
+
+    Returns:
+        (model, items): ``items`` is a DataFrame with index ``item`` (1..n_items), columns ``item_id`` and ``title``.
+
+    Raises:
+        FileNotFoundError: Not a run folder.
+        ValueError: It holds another model, or was written by another version.
+    """
+    model, weights, items = runs.read_run(folder, MODELS)
+    set_weights(model, weights)
+    return model.to(device).eval(), items

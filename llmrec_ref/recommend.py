@@ -1,0 +1,84 @@
+"""Recommendations with titles, for a user of the data set or for any history."""
+
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+
+from llmrec_ref.splits import Queries
+
+
+def recommend(model, dataset, split, user_or_history, k=10):
+    """Recommend the items with the highest scores to a user of the data set, or to anyone with a history.
+
+    Ids are compared as text, so that ``196`` and ``"196"`` name the same user. Items of the history are
+    left out, unless ``dataset.repeats``.
+
+    Args:
+        model: A recommender: ``score(queries) -> float32 (queries, n_items + 1)``.
+        dataset: The `Dataset` that knows the titles and, for a user, the history.
+        split: The `Split` whose item numbers the model was trained on.
+        user_or_history: A user's id, or a list (tuple, array, Series) of item ids, oldest first. A user's
+            history is all that the data set knows of them, in order of time.
+        k: Length of the list; where fewer items are left, all of them.
+
+    Returns:
+        DataFrame: Best first; ``rank`` (int64, from 1), ``item_id``, ``title`` and ``score`` (float32).
+
+    Raises:
+        ValueError: If the history is empty or ``k`` is not positive.
+        KeyError: If the user or an item is unknown; the message names the closest ids.
+    """
+    user, history = -1, user_or_history
+    if not isinstance(history, (list, tuple, np.ndarray, pd.Series)):
+        user = _numbers([history], dataset.users["user_id"], "user")[0]
+        events = dataset.interactions[dataset.interactions["user_id"] == dataset.users["user_id"].iloc[user]]
+        history = events.sort_values("timestamp", kind="stable")["item_id"]
+    items = pd.DataFrame(
+        {"item_id": split.item_ids[1:]}, index=pd.RangeIndex(1, split.n_items + 1, name="item")
+    )
+    items["title"] = items["item_id"].map(dataset.items.set_index("item_id")["title"])
+    return recommend_items(model, items, history, k, repeats=dataset.repeats, user=user)
+
+
+def recommend_items(model, items, history, k=10, *, repeats=False, user=-1):
+    """Do as `recommend` where there is no data set: ``model`` and ``items`` may come from ``train.load``.
+
+    Args:
+        model: As in `recommend`.
+        items: DataFrame, one row an item, index 1..n_items in order; columns ``item_id`` and ``title``.
+        history: Item ids, oldest first.
+        k: As in `recommend`.
+        repeats: Whether an item of the history may be recommended again.
+        user: Row number in ``dataset.users``, for a model that looks at users; -1 = unknown.
+
+    Returns:
+        DataFrame: As `recommend`.
+
+    Raises:
+        ValueError: As `recommend`.
+        KeyError: As `recommend`.
+    """
+    if k < 1:
+        raise ValueError(f"k is the length of the list: 1 or more, not {k}")
+    if len(history) == 0:
+        raise ValueError("the history is empty: name at least one item")
+    seen = _numbers(history, items["item_id"], "item") + 1
+    scores = np.array(model.score(Queries([seen], np.array([user])))[0])
+    if not repeats:
+        scores[seen] = -np.inf
+    best = np.argsort(-scores, kind="stable")[:k]
+    best = best[scores[best] > -np.inf]  # padding and, where they are left out, seen items
+    table = items.loc[best, ["item_id", "title"]].reset_index(drop=True)
+    table.insert(0, "rank", np.arange(1, len(best) + 1))
+    return table.assign(score=scores[best])
+
+
+def _numbers(wanted, known, kind):
+    """Return where each of the ``wanted`` ids stands among the ``known`` ones, int64."""
+    places = {str(name): place for place, name in enumerate(known)}
+    for name in wanted:
+        if str(name) not in places:
+            close = ", ".join(get_close_matches(str(name), places)) or "none"
+            raise KeyError(f"unknown {kind} {str(name)!r}; known ids close to it: {close}")
+    return np.array([places[str(name)] for name in wanted], dtype=np.int64)

@@ -1,0 +1,93 @@
+"""Histories as arrays: padding, training windows and batches (NumPy only)."""
+
+import numpy as np
+
+
+def pad_left(histories, max_len):
+    """Lay histories into one array, newest item last.
+
+    Args:
+        histories: Sequence of 1-D int arrays, oldest item first.
+        max_len: Width L of the result; a longer history keeps its newest items.
+
+    Returns:
+        int64 (B, L), padded with 0 on the left.
+    """
+    padded = np.zeros((len(histories), max_len), np.int64)
+    newest = [history[-max_len:] for history in histories]
+    lengths = np.array([len(history) for history in newest], np.int64)
+    if lengths.sum():
+        padded[np.arange(max_len) >= max_len - lengths[:, None]] = np.concatenate(newest)
+    return padded
+
+
+def check_histories(histories, n_items):
+    """Raise ValueError unless every history holds at least one item and all ids are 1..n_items."""
+    lengths = np.array([len(history) for history in histories])
+    if len(lengths) and lengths.min() == 0:
+        raise ValueError(
+            f"history {lengths.argmin()} is empty: a sequence model needs at least one item; "
+            "leave such users out, or score them with baselines.Popularity."
+        )
+    item_ids = np.concatenate(histories) if len(lengths) else np.array([1])
+    if item_ids.min() < 1 or item_ids.max() > n_items:
+        raise ValueError(
+            f"histories hold item numbers {item_ids.min()}..{item_ids.max()}, but this model knows 1..{n_items}: "
+            "use the split the model was trained on (split.item_ids maps numbers to your own ids)."
+        )
+
+
+def training_windows(histories, max_len, windows="newest"):
+    """Cut training sequences into windows of at most max_len + 1 items, so that each has max_len targets.
+
+    Args:
+        histories: Sequence of 1-D int arrays, oldest item first.
+        max_len: Positions a model sees.
+        windows: ``"newest"``: one window a user, the newest items. ``"all"``: longer histories are cut from the
+            end into windows that share one item, so that every item but the first is a target exactly once.
+
+    Returns:
+        List of 1-D arrays, 2..max_len + 1 items each; users with fewer than two items have no target and no window.
+
+    Raises:
+        ValueError: Another value of ``windows``, or no history with two items.
+    """
+    if windows not in ("newest", "all"):
+        raise ValueError(f'windows must be "newest" or "all", not {windows!r}.')
+    cut = [
+        history[max(0, end - max_len - 1) : end]
+        for history in histories
+        for end in (range(len(history), 1, -max_len) if windows == "all" else [len(history)])
+        if end > 1
+    ]
+    if not cut:
+        raise ValueError("no training history has two items: there is nothing to predict; load more interactions.")
+    return cut
+
+
+def training_batches(windows, max_len, batch_size, rng):
+    """Shuffle windows into batches of similar length, so that little is spent on padding.
+
+    Lengths are rounded up to a quarter of ``max_len``: a compiler that specialises on shapes (XLA) meets at most
+    four widths. The shapes of an epoch do not depend on ``rng``.
+
+    Args:
+        windows: From `training_windows`.
+        max_len: As given there.
+        batch_size: Windows B a batch; the last may be smaller.
+        rng: ``np.random.Generator``.
+
+    Returns:
+        List of (item_ids, targets), both int64 (B, L) with L <= max_len: ``targets[b, l]`` is the item that follows
+        ``item_ids[b, l]``; 0 = no target.
+    """
+    step = -(-max_len // 4)
+    widths = np.minimum(max_len, -(-(np.array([len(w) for w in windows]) - 1) // step) * step)
+    order = rng.permutation(len(windows))
+    order = order[np.argsort(widths[order], kind="stable")]
+    batches = []
+    for rows in np.split(order, np.arange(batch_size, len(order), batch_size)):
+        padded = pad_left([windows[row] for row in rows], widths[rows].max() + 1)
+        item_ids, targets = padded[:, :-1], padded[:, 1:]
+        batches.append((item_ids, np.where(item_ids > 0, targets, 0)))  # the first item follows nothing
+    return [batches[i] for i in rng.permutation(len(batches))]

@@ -1,0 +1,119 @@
+"""SASRec: a small causal Transformer over item histories.
+
+Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018, with layers normalised before
+attention and feed-forward (pre-norm) and positions counted from the newest item.
+"""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from llmrec_ref.sequences import check_histories, pad_left
+
+# Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding).
+
+
+class Attention(layers.Layer):
+    """Causal multi-head self-attention that never looks at padding."""
+
+    def __init__(self, dim, n_heads, dropout, initializer, **kwargs):
+        super().__init__(**kwargs)
+        self.n_heads = n_heads
+        self.qkv = layers.Dense(3 * dim, kernel_initializer=initializer, name="qkv")
+        self.out = layers.Dense(dim, kernel_initializer=initializer, name="out")
+        self.dropout = layers.Dropout(dropout)
+
+    def call(self, x, visible):
+        B, L, D = ops.shape(x)
+        q, k, v = (ops.reshape(y, (B, L, self.n_heads, D // self.n_heads)) for y in ops.split(self.qkv(x), 3, axis=-1))
+        similarity = ops.einsum("bqhd,bkhd->bhqk", q, k) / (D // self.n_heads) ** 0.5
+        weights = self.dropout(ops.softmax(ops.where(visible, similarity, -np.inf)))  # (B, H, L, L)
+        x = ops.einsum("bhqk,bkhd->bqhd", weights, v)
+        return self.out(ops.reshape(x, (B, L, D)))
+
+
+class Block(layers.Layer):
+    """x + attention(norm(x)), then x + feed_forward(norm(x))."""
+
+    def __init__(self, dim, n_heads, dropout, initializer, **kwargs):
+        super().__init__(**kwargs)
+        self.norm1 = layers.LayerNormalization(epsilon=1e-5, name="norm1")
+        self.attention = Attention(dim, n_heads, dropout, initializer, name="attention")
+        self.norm2 = layers.LayerNormalization(epsilon=1e-5, name="norm2")
+        self.expand = layers.Dense(4 * dim, kernel_initializer=initializer, name="expand")
+        self.contract = layers.Dense(dim, kernel_initializer=initializer, name="contract")
+        self.dropout1 = layers.Dropout(dropout)
+        self.dropout2 = layers.Dropout(dropout)
+
+    def call(self, x, visible):
+        x = x + self.dropout1(self.attention(self.norm1(x), visible))
+        hidden = ops.gelu(self.expand(self.norm2(x)), approximate=False)  # (B, L, 4D)
+        return x + self.dropout2(self.contract(hidden))  # (B, L, D)
+
+
+class SASRec(keras.Model):
+    """Next-item logits for every position of a history.
+
+    Args:
+        n_items: Size of the catalogue; items are numbered 1..n_items.
+        dim: Width D of embeddings and layers.
+        n_layers: Transformer blocks.
+        n_heads: Attention heads; must divide ``dim``.
+        max_len: Newest items the model looks at.
+        dropout: Probability on embeddings, attention weights and both branches of a block.
+        seed: Of the initial weights.
+    """
+
+    def __init__(self, n_items, dim=64, n_layers=2, n_heads=1, max_len=50, dropout=0.2, seed=0):
+        super().__init__()
+        self.config = dict(
+            n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads, max_len=max_len, dropout=dropout
+        )
+        normal = keras.initializers.RandomNormal(stddev=0.02, seed=keras.random.SeedGenerator(seed))
+        self.items = layers.Embedding(n_items + 1, dim, embeddings_initializer=normal, name="items")
+        self.positions = layers.Embedding(max_len, dim, embeddings_initializer=normal, name="positions")
+        self.dropout = layers.Dropout(dropout)
+        self.blocks = [Block(dim, n_heads, dropout, normal, name=f"blocks.{i}") for i in range(n_layers)]
+        self.norm = layers.LayerNormalization(epsilon=1e-5, name="norm")
+        self.no_padding = np.where(np.arange(n_items + 1) > 0, 0, -np.inf).astype(np.float32)
+        self(np.zeros((1, max_len), np.int64))  # makes the weights
+
+    def encode(self, item_ids):
+        """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L), padded left with 0, L <= max_len."""
+        L = ops.shape(item_ids)[1]
+        age = ops.arange(L - 1, -1, -1)  # the newest item has position 0
+        x = self.dropout(self.items(item_ids) + self.positions(age))  # (B, L, D)
+        causal, itself = age[:, None] <= age, age[:, None] == age  # itself: else padding would attend to nothing: NaN
+        visible = (causal & (item_ids > 0)[:, None, None, :]) | itself  # (B, 1, L, L)
+        for block in self.blocks:
+            x = block(x, visible)
+        return self.norm(x)
+
+    def logits(self, hidden):
+        """Logits float32 (..., V) of hidden states (..., D): the item embeddings again, column 0 = -inf."""
+        return ops.tensordot(hidden, self.items.embeddings, [[-1], [1]]) + self.no_padding
+
+    def call(self, item_ids):
+        """Logits float32 (B, L, V) of the item that follows each position of ``item_ids`` int64 (B, L)."""
+        return self.logits(self.encode(item_ids))
+
+    def score(self, queries, batch_size=256):
+        """Score every item as the next one of each query's history.
+
+        Args:
+            queries: `splits.Queries`; only ``histories`` are looked at.
+            batch_size: Queries at a time.
+
+        Returns:
+            np.float32 (len(queries), n_items + 1), column 0 = -inf.
+
+        Raises:
+            ValueError: An empty history, or an item number outside 1..n_items.
+        """
+        check_histories(queries.histories, self.config["n_items"])
+        item_ids = pad_left(queries.histories, self.config["max_len"])
+        scores = [
+            self.logits(self.encode(ops.convert_to_tensor(item_ids[start : start + batch_size]))[:, -1]).numpy()
+            for start in range(0, len(item_ids), batch_size)
+        ]
+        return np.concatenate(scores)

@@ -1,0 +1,167 @@
+"""Training, and run folders, in TensorFlow."""
+
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from llmrec_ref import runs
+from llmrec_ref.sequences import training_batches, training_windows
+from llmrec_ref.tensorflow import losses
+from llmrec_ref.tensorflow.sasrec import SASRec
+from llmrec_ref.tensorflow.weights import get_weights, set_weights
+
+MODELS = {"SASRec": SASRec}  # what a run folder may hold
+
+
+class Epochs(keras.callbacks.Callback):
+    """Shuffles the batches and seeds dropout before each epoch; validates and records after it."""
+
+    def __init__(self, rows, max_len, batch_size, seed, recorder, bar):
+        super().__init__()
+        self.rows, self.max_len, self.batch_size, self.seed = rows, max_len, batch_size, seed
+        self.recorder, self.bar = recorder, bar
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Shuffle; give each dropout layer its own seed."""
+        self.start = time.perf_counter()
+        rng = np.random.default_rng([self.seed, epoch])
+        self.batches = training_batches(self.rows, self.max_len, self.batch_size, rng)
+        for state in self.model.non_trainable_variables:
+            state.assign(rng.integers(2**32, size=2, dtype=np.uint32))
+
+    def dataset(self):
+        """Return a tf.data.Dataset of the epoch's batches, whatever their length."""
+        ids = tf.TensorSpec((None, None), tf.int64)
+        batches = tf.data.Dataset.from_generator(lambda: self.batches, output_signature=(ids, ids))
+        return batches.apply(tf.data.experimental.assert_cardinality(-(-len(self.rows) // self.batch_size)))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Hand the epoch to the recorder."""
+        seconds = time.perf_counter() - self.start
+        model = self.model
+        model.stop_training = self.recorder.end_epoch(model, get_weights(model), logs["loss"], seconds)
+        self.bar.set_postfix(self.recorder.rows[-1])
+        self.bar.update()
+
+
+def fit(
+    model,
+    split,
+    *,
+    epochs=30,
+    lr=1e-3,
+    batch_size=64,
+    loss="cross_entropy",
+    seed=0,
+    weight_decay=0.01,
+    windows="newest",
+    patience=None,
+    resume=None,
+    device="cpu",
+    progress=True,
+):
+    """Train a model with AdamW and leave it with the weights of its best epoch.
+
+    Args:
+        model: From this folder, such as `sasrec.SASRec`; changed in place.
+        split: `splits.Split`. With a validation part, the best epoch has the highest NDCG@10 there; else it is the
+            last one.
+        epochs: Passes over the training windows, those of a resumed run included.
+        lr: Learning rate.
+        batch_size: Windows a step.
+        loss: Function of `losses`, or its name.
+        seed: Of batch order and dropout (the model's own ``seed`` sets its initial weights).
+        weight_decay: Of AdamW, on every weight.
+        windows: As in `sequences.training_windows`.
+        patience: Stop after so many epochs without a better NDCG@10.
+        resume: Run folder of the same model to go on from: the next loss is what it would have been.
+        device: As TensorFlow names it.
+        progress: Print the number of targets and a progress bar.
+
+    Returns:
+        `runs.History`.
+
+    Raises:
+        ValueError: Nothing to train on; ``patience`` without validation; ``resume`` of another model.
+        FileNotFoundError: ``resume`` is no run folder with a training state.
+    """
+    loss_function = getattr(losses, loss) if isinstance(loss, str) else loss
+    rows = training_windows(split.train.queries.histories, model.config["max_len"], windows)
+    n_targets = sum(len(row) - 1 for row in rows)
+    recorder = runs.Recorder(split, patience, resume)
+    optimizer = keras.optimizers.AdamW(lr, weight_decay=weight_decay, epsilon=1e-8)
+    optimizer.build(model.trainable_variables)
+    if resume is not None:
+        set_state(model, optimizer, runs.read_resume(resume, model, "tensorflow"))
+    if progress:
+        print(f"{n_targets:,} training targets an epoch")
+
+    start = len(recorder.rows)
+    with tf.device(device), tqdm(total=epochs - start, desc="epochs", disable=not progress) as bar:
+        model.compile(optimizer, loss=lambda targets, logits: loss_function(logits, targets))
+        turns = Epochs(rows, model.config["max_len"], batch_size, seed, recorder, bar)
+        model.fit(turns.dataset(), initial_epoch=start, epochs=epochs, callbacks=[turns], shuffle=False, verbose=0)
+
+    settings = dict(
+        epochs=epochs,
+        lr=lr,
+        batch_size=batch_size,
+        loss=loss_function.__name__,
+        seed=seed,
+        weight_decay=weight_decay,
+        windows=windows,
+        patience=patience,
+    )
+    history = recorder.history(n_targets, settings, get_state(model, optimizer))
+    set_weights(model, recorder.best_weights)
+    return history
+
+
+def get_state(model, optimizer):
+    """Return weights and AdamW's variables as one dict of arrays, all that the next epoch depends on."""
+    moments = {f"optimizer.{i}": np.asarray(variable) for i, variable in enumerate(optimizer.variables)}
+    return {f"model.{name}": weight for name, weight in get_weights(model).items()} | moments
+
+
+def set_state(model, optimizer, arrays):
+    """Undo `get_state`."""
+    set_weights(model, {name[6:]: array for name, array in arrays.items() if name.startswith("model.")})
+    for i, variable in enumerate(optimizer.variables):
+        variable.assign(arrays[f"optimizer.{i}"])
+
+
+def save(model, split, folder, *, dataset=None, history=None, data=None, metrics=None, overwrite=False):
+    """Write a run folder: all that is needed to score elsewhere, in either framework.
+
+    Args:
+        model: A trained model of this folder.
+        split: The split it was trained on (for the item numbers).
+        folder: Made if missing.
+        dataset: `datasets.Dataset`, for the titles.
+        history: What `fit` returned; its state goes to ``resume.safetensors``.
+        data: dict for ``config.json``: how the data and the split were made.
+        metrics: dict for ``metrics.json``: what the model reached.
+        overwrite: Write into a folder that is not empty.
+
+    Raises:
+        FileExistsError: ``folder`` is not empty.
+    """
+    runs.write_run(folder, model, get_weights(model), "tensorflow", split, dataset, history, data, metrics, overwrite)
+
+
+def load(folder):
+    """Read a run folder written by either framework.
+
+    Returns:
+        (model, items): ``items`` is a DataFrame with index ``item`` (1..n_items), columns ``item_id`` and ``title``.
+
+    Raises:
+        FileNotFoundError: Not a run folder.
+        ValueError: It holds another model, or was written by another version.
+    """
+    model, weights, items = runs.read_run(folder, MODELS)
+    set_weights(model, weights)
+    return model, items

@@ -1,0 +1,59 @@
+"""Writes a recorded result: figures with everything needed to make them again."""
+
+import json
+import platform
+import subprocess
+import sys
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("numpy", "scipy", "pandas", "torch", "tensorflow-cpu", "tensorflow", "keras")
+
+
+def record(name, *, title, protocol, seeds, rows, **more):
+    """Write ``book/results/<name>.json``.
+
+    Args:
+        name: Of the file.
+        title: Of the table.
+        protocol: What was measured and how, in a sentence.
+        seeds: List of the seeds behind each mean; empty where nothing is random.
+        rows: List of dicts, one a line of the table.
+        **more: Further keys, such as the settings that were tried.
+    """
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    result = dict(
+        title=title,
+        command=f"python {Path(sys.argv[0]).resolve().relative_to(ROOT).as_posix()}",
+        commit=commit.stdout.strip(),
+        date=date.today().isoformat(),
+        device=device(),
+        versions={"python": platform.python_version()} | installed(),
+        seeds=seeds,
+        protocol=protocol,
+        rows=rows,
+        **more,
+    )
+    path = ROOT / "book" / "results" / f"{name}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {path.relative_to(ROOT)}")
+
+
+def device():
+    """Name the processor and the number of cores."""
+    info = Path("/proc/cpuinfo")
+    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    return f"{len(names)} cores of {names[0]}"
+
+
+def installed():
+    """Return the versions of the packages that the figures depend on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,67 @@
+"""Every page in a browser: mathematics, light and dark, wide and narrow, accessibility."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+
+TOC = yaml.safe_load((Path(__file__).resolve().parents[2] / "_toc.yml").read_text(encoding="utf-8"))
+PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+
+
+def open_page(page, url):
+    """Open a page and wait until its mathematics is set."""
+    page.goto(url)
+    page.evaluate("window.MathJax?.startup.promise.then(() => null)")
+
+
+def check_layout(page):
+    """The page does not scroll sideways, and axe finds nothing serious."""
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    found = Axe().run(page).response["violations"]
+    grave = [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
+    assert not grave
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_in_both_themes_and_widths(page, addresses, name):
+    open_page(page, f"{addresses['file']}/{name}.html")
+    light = page.evaluate(BACKGROUND)
+    check_layout(page)
+    page.emulate_media(color_scheme="dark")
+    page.reload()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("window.MathJax?.startup.promise.then(() => null)")
+    assert page.evaluate(BACKGROUND) != light
+    check_layout(page)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_mathematics_is_rendered(page, base, name):
+    open_page(page, f"{base}/{name}.html")
+    formulas = page.locator(".math").count()
+    assert page.locator(".math mjx-container").count() >= formulas
+    assert page.locator("mjx-merror").count() == 0
+    assert "$$" not in page.locator("article").inner_text()
+
+
+def test_some_page_has_mathematics(page, base):
+    open_page(page, f"{base}/book/notation.html")
+    assert page.locator("mjx-container").count() > 10
+    assert page.locator("#equation-eq-next-item-loss .eqno").inner_text().startswith("(")
+
+
+def test_search_finds_a_word(page, base):
+    page.goto(f"{base}/search.html?q=leakage")
+    page.locator("#search-results li a").first.wait_for()
+    assert any(
+        "glossary" in link.get_attribute("href") for link in page.locator("#search-results li a").all()
+    )
+
+
+def test_search_finds_nothing_that_is_not_there(page, base):
+    page.goto(f"{base}/search.html?q=zzyzxqk")
+    page.get_by_text("did not match any documents").wait_for()
+    assert page.locator("#search-results li a").count() == 0

@@ -1,0 +1,234 @@
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from llmrec_ref import datasets
+from llmrec_ref.__main__ import main
+from llmrec_ref.baselines import Popularity
+from llmrec_ref.evaluate import evaluate
+from llmrec_ref.splits import leave_one_out
+
+SMALL = ["--epochs", "2", "--dim", "8", "--layers", "1", "--max-len", "10"]
+
+
+def frame(repeats=False):
+    """60 users walk a circle of 30 books, 12 steps each, from a start of their own."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(60):
+        books = (rng.integers(30) + np.arange(12)) % (4 if repeats else 30)
+        rows += [
+            (f"reader-{user}", f"b{book:02}", 86400 * day + user, f"Book {book}")
+            for day, book in enumerate(books)
+        ]
+    return pd.DataFrame(rows, columns=["user", "item", "timestamp", "title"])
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "books.csv"
+    frame().to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(books):
+    """A run folder that the command line has trained in PyTorch."""
+    pytest.importorskip("torch")
+    folder = books.parent / "run"
+    assert main(["train", "--model", "sasrec", "--data", str(books), "--out", str(folder), *SMALL]) == 0
+    return folder
+
+
+@pytest.fixture
+def ask(capsys):
+    """Run a command that must succeed and return its JSON object."""
+
+    def asked(*arguments):
+        capsys.readouterr()
+        assert main([*map(str, arguments), "--json"]) == 0
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    return asked
+
+
+@pytest.fixture
+def refused(capsys):
+    """Run a command that must fail and return its error."""
+
+    def refusal(*arguments):
+        capsys.readouterr()
+        assert main([*map(str, arguments)]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert len(err.splitlines()) == 1
+        return err
+
+    return refusal
+
+
+def test_train_writes_a_run_folder_and_tests_against_the_baselines(books, ask, tmp_path):
+    pytest.importorskip("torch")
+    folder = tmp_path / "run"
+    told = ask("train", "--data", books, "--out", folder, *SMALL, "--seed", 3, "--lr", 0.01)
+    assert {path.name for path in folder.iterdir()} >= {
+        "config.json",
+        "model.safetensors",
+        "items.json",
+        "metrics.json",
+    }
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["config"]["dim"], config["config"]["n_layers"], config["config"]["max_len"]) == (8, 1, 10)
+    assert (config["training"]["seed"], config["training"]["lr"]) == (3, 0.01)
+    assert told["run"] == str(folder)
+    assert [row["model"] for row in told["rows"]] == ["Popularity", "Markov", "SASRec"]
+    assert json.loads((folder / "metrics.json").read_text())["test"] == told["rows"]
+    split = leave_one_out(datasets.load(books))
+    expected = evaluate(Popularity().fit(split), split.test, ks=(10,), filter_seen=False)["HR@10"].item()
+    assert told["rows"][0]["HR@10 unfiltered"] == expected != told["rows"][0]["HR@10 filtered"]
+    assert told["rows"][1]["HR@10 filtered"] == 1  # every walk goes on as others did
+
+
+def test_table_is_for_people(run, capsys):
+    assert main(["evaluate", str(run)]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert (
+        header.split() == "model HR@10 filtered NDCG@10 filtered HR@10 unfiltered NDCG@10 unfiltered".split()
+    )
+    assert [row.split()[0] for row in rows] == ["Popularity", "Markov", "SASRec"]
+
+
+def test_evaluate_repeats_what_train_reported(run, ask, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # the data are found again from another folder
+    assert ask("evaluate", run)["rows"] == json.loads((run / "metrics.json").read_text())["test"]
+
+
+def test_refit_trains_on_validation_too_and_is_tested_so(books, run, ask, tmp_path):
+    folder = tmp_path / "refitted"
+    told = ask("train", "--data", books, "--out", folder, *SMALL, "--refit")
+    metrics = {path: json.loads((path / "metrics.json").read_text()) for path in (run, folder)}
+    assert (metrics[run]["n_targets"], metrics[folder]["n_targets"]) == (60 * 9, 60 * 10)
+    assert len(metrics[folder]["epochs"]) == told["epochs"]
+    assert ask("evaluate", folder)["rows"] == told["rows"]
+
+
+def test_recommend_to_a_user_shows_titles_of_unread_books(run, ask):
+    rows = ask("recommend", run, "--user", "reader-7", "-k", 5)["rows"]
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5]
+    read = frame().query("user == 'reader-7'")["item"].tolist()
+    assert not {row["item_id"] for row in rows} & set(read)
+    assert all(row["title"] == f"Book {int(row['item_id'][1:])}" for row in rows)
+    assert ask("recommend", run, "--history", ", ".join(read), "-k", 5)["rows"] == rows
+
+
+def test_recommend_from_a_history_needs_the_run_folder_alone(books, run, ask, tmp_path):
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for file in run.iterdir():
+        (moved / file.name).write_bytes(file.read_bytes())
+    config = json.loads((moved / "config.json").read_text())
+    config["data"]["load"]["name_or_path"] = str(tmp_path / "gone.csv")
+    (moved / "config.json").write_text(json.dumps(config))
+    rows = ask("recommend", moved, "--history", 'b03,"b04",  b05', "-k", 40)["rows"]
+    assert len(rows) == 27
+    assert not {"b03", "b04", "b05"} & {row["item_id"] for row in rows}
+
+
+def test_sequences_without_times_and_baskets_are_split_as_they_must_be(ask, tmp_path):
+    pytest.importorskip("torch")
+    sequences = tmp_path / "walks.txt"
+    sequences.write_text(
+        "\n".join(f"{user} " + " ".join(map(str, range(user, user + 12))) for user in range(1, 40))
+    )
+    baskets = tmp_path / "baskets.parquet"
+    frame(repeats=True).assign(item=lambda t: t["item"] + (t.index % 3).astype(str)).to_parquet(baskets)
+    for data, repeats in ((sequences, False), (baskets, True)):
+        folder = tmp_path / data.stem
+        told = ask("train", "--data", data, "--out", folder, *SMALL, "--refit")
+        assert json.loads((folder / "config.json").read_text())["data"]["repeats"] == repeats
+        assert 0 < told["rows"][0]["HR@10 unfiltered"] <= 1
+
+
+def test_frameworks_load_each_others_runs(books, run, ask, tmp_path):
+    pytest.importorskip("tensorflow")
+    folder = tmp_path / "keras"
+    ask("train", "--framework", "tensorflow", "--data", books, "--out", folder, *SMALL)
+    for trained in (run, folder):
+        answers = [
+            ask("recommend", trained, "--framework", framework, "--user", "reader-7", "-k", 3)["rows"]
+            for framework in ("pytorch", "tensorflow")
+        ]
+        assert [row["title"] for row in answers[0]] == [row["title"] for row in answers[1]]
+        assert [row["score"] for row in answers[0]] == pytest.approx(
+            [row["score"] for row in answers[1]], abs=1e-4
+        )
+
+
+def test_nothing_is_overwritten_without_being_asked(books, refused, ask, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "books-sasrec-pytorch-0"
+    folder.mkdir(parents=True)
+    (folder / "diary.txt").write_text("dear diary")
+    assert "not empty: give another --out, or add --overwrite" in refused("train", "--data", books, *SMALL)
+    assert [path.name for path in folder.iterdir()] == ["diary.txt"]
+    ask("train", "--data", books, *SMALL, "--overwrite")
+    assert (folder / "config.json").exists()
+    assert (folder / "diary.txt").read_text() == "dear diary"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--user", "reader-77"], "unknown user 'reader-77'; known ids close to it: reader-7"),
+        (["--history", "b01, b1"], "unknown item 'b1'; known ids close to it: b"),
+        (["--history", ""], "the history is empty"),
+        ([], "give either --user or --history"),
+        (["--user", "reader-7", "--history", "b01"], "give either --user or --history"),
+    ],
+)
+def test_recommend_refuses_in_one_line(run, refused, arguments, message):
+    assert refused("recommend", run, *arguments).startswith(f"error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "missing.csv"], "neither a file nor one of the known names"),
+        (["--model", "oracle"], "unknown model 'oracle'; choose one of sasrec"),
+        (["--min-user", "1000"], "nothing is left of books.csv"),
+        (["--device", "cuda:99"], "error: "),
+    ],
+)
+def test_train_refuses_in_one_line_and_writes_nothing(books, refused, tmp_path, arguments, message):
+    pytest.importorskip("torch")
+    assert message in refused("train", "--data", books, "--out", tmp_path / "run", *SMALL, *arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_framework_names_the_remedy(books, refused, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("llmrec_ref.pytorch")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert "pip install" in refused("train", "--data", books)
+
+
+def test_evaluate_refuses_other_data_and_other_folders(books, run, refused, tmp_path):
+    assert "not a run folder" in refused("evaluate", tmp_path)
+    original = books.read_text()
+    try:
+        books.write_text(original.replace("b29", "b99"))
+        assert "the items of books.csv are not those of this run" in refused("evaluate", run)
+    finally:
+        books.write_text(original)
+
+
+@pytest.mark.parametrize("arguments", [["--epochs", "0"], ["--framework", "jax"], ["--dim", "wide"]])
+def test_arguments_are_checked_first(books, capsys, arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--data", str(books), *arguments])
+    assert stopped.value.code == 2
+    assert f"argument {arguments[0]}" in capsys.readouterr().err

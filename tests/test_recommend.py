@@ -1,0 +1,107 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from llmrec_ref.datasets import Dataset
+from llmrec_ref.recommend import recommend, recommend_items
+from llmrec_ref.splits import Part, Queries, Split
+
+TITLES = {"apple": "An apple", "bread": "A loaf", "cheese": "Cheddar", "dates": "Dates", "eggs": "Six eggs"}
+
+
+class Fixed:
+    """Scores item number n by n, whatever is asked, and remembers the question."""
+
+    def score(self, queries):
+        self.queries = queries
+        scores = np.arange(6, dtype=np.float32)
+        scores[0] = -np.inf
+        return np.tile(scores, (len(queries), 1))
+
+
+@pytest.fixture
+def dataset():
+    events = [("ann", "cheese", 3), ("bob", "eggs", 0), ("ann", "apple", 1), ("ann", "dates", 3)]
+    interactions = pd.DataFrame(events, columns=["user_id", "item_id", "timestamp"])
+    items = pd.DataFrame({"item_id": TITLES.keys(), "title": TITLES.values()})
+    return Dataset("shop", interactions, items, pd.DataFrame({"user_id": ["bob", "ann"]}), "ours")
+
+
+@pytest.fixture
+def split():
+    nothing = Part(Queries([], np.array([], dtype=np.int64)), [])
+    return Split(
+        nothing,
+        nothing,
+        nothing,
+        5,
+        np.array([None, "dates", "bread", "eggs", "apple", "cheese"], dtype=object),
+    )
+
+
+def test_history_gives_the_best_unseen_items_with_titles(dataset, split):
+    model = Fixed()
+    table = recommend(model, dataset, split, ["cheese", "bread"], k=2)
+    expected = {
+        "rank": [1, 2],
+        "item_id": ["apple", "eggs"],
+        "title": ["An apple", "Six eggs"],
+        "score": [4.0, 3.0],
+    }
+    assert table.to_dict("list") == expected
+    assert model.queries.histories[0].tolist() == [5, 2]
+    assert model.queries.histories[0].dtype == np.int64
+    assert model.queries.users.tolist() == [-1]
+
+
+def test_user_is_scored_on_the_whole_history_in_order_of_time_ties_as_in_the_source(dataset, split):
+    model = Fixed()
+    table = recommend(model, dataset, split, "ann")
+    assert model.queries.histories[0].tolist() == [4, 5, 1]
+    assert model.queries.users.tolist() == [1]
+    assert table["item_id"].tolist() == ["eggs", "bread"]  # the rest of the catalogue; never padding
+
+
+def test_seen_items_stay_where_the_data_set_repeats(dataset, split):
+    groceries = Dataset(**{**vars(dataset), "repeats": True})
+    assert recommend(Fixed(), groceries, split, ["cheese"], k=1)["item_id"].tolist() == ["cheese"]
+
+
+def test_model_scores_are_not_changed(dataset, split):
+    class Cached(Fixed):
+        scores = Fixed().score([0])
+
+        def score(self, queries):
+            return self.scores
+
+    recommend(Cached(), dataset, split, ["cheese"])
+    assert Cached.scores[0, 5] == 5
+
+
+def test_numeric_ids_may_be_given_as_text(dataset, split):
+    numeric = Dataset(**{**vars(dataset), "users": pd.DataFrame({"user_id": [7, 196]})})
+    numeric.interactions["user_id"] = numeric.interactions["user_id"].map({"bob": 7, "ann": 196})
+    assert recommend(Fixed(), numeric, split, "196").equals(recommend(Fixed(), numeric, split, 196))
+
+
+def test_items_of_a_run_folder_do_without_the_data(dataset, split):
+    items = pd.DataFrame({"item_id": split.item_ids[1:]}, index=range(1, 6))
+    items["title"] = items["item_id"].map(TITLES)
+    with_data = recommend(Fixed(), dataset, split, ["cheese", "bread"], k=2)
+    pd.testing.assert_frame_equal(recommend_items(Fixed(), items, ["cheese", "bread"], k=2), with_data)
+
+
+@pytest.mark.parametrize(
+    ("who", "message"), [(["chese"], "unknown item 'chese'.*cheese"), ("anne", "unknown user 'anne'.*ann")]
+)
+def test_unknown_ids_name_the_close_ones(dataset, split, who, message):
+    with pytest.raises(KeyError, match=message):
+        recommend(Fixed(), dataset, split, who)
+
+
+@pytest.mark.parametrize(
+    ("history", "k", "message"), [([], 10, "history is empty"), (["eggs"], 0, "k is the length")]
+)
+def test_bad_input_is_one_clear_error(dataset, split, history, k, message):
+    with pytest.raises(ValueError, match=message):
+        recommend(Fixed(), dataset, split, history, k)
