@@ -76,7 +76,7 @@ class ItemKNN:
         counts = seen.sum(axis=0)
         rows, columns = similar.coords
         similar.data /= np.sqrt(counts[rows] * counts[columns])
-        similar.setdiag(0)
+        similar.data[rows == columns] = 0
         self.similar = _keep_nearest(similar.tocsr(), self.k)
         return self
 
@@ -106,9 +106,9 @@ class EASE:
     def fit(self, split):
         """Invert the regularised Gram matrix."""
         seen = _user_item(split.train.queries, split.n_items)
-        gram = (seen.T @ seen).toarray()
+        gram = (seen.T @ seen).toarray(order="F")  # column-major: LAPACK then inverts it in place
         gram[np.diag_indices_from(gram)] += self.l2
-        weights = scipy.linalg.inv(gram, overwrite_a=True, assume_a="pos")
+        weights = scipy.linalg.inv(gram, overwrite_a=True, assume_a="pos").T  # symmetric; row-major again
         weights /= -np.diag(weights)
         np.fill_diagonal(weights, 0)
         self.weights = weights
@@ -136,13 +136,10 @@ def _user_item(queries, n_items):
 
 def _keep_nearest(similar, k):
     """Drop from each row what is smaller than its k-th largest value, or zero."""
-    lengths = np.diff(similar.indptr)
-    rows = np.repeat(np.arange(len(lengths)), lengths)
-    order = np.lexsort((-similar.data, rows))  # each row's values, largest first
-    kth = np.full(len(lengths), -np.inf)
-    long = lengths >= k
-    kth[long] = similar.data[order][similar.indptr[:-1][long] + k - 1]
-    similar.data[similar.data < kth[rows]] = 0
+    for start, stop in zip(similar.indptr[:-1], similar.indptr[1:], strict=True):
+        row = similar.data[start:stop]
+        if len(row) > k:
+            row[row < np.partition(row, -k)[-k]] = 0
     similar.eliminate_zeros()
     return similar
 

@@ -336,7 +336,7 @@ def _load_path(path):
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     if not path.is_file():
         raise FileNotFoundError(
-            f"{str(path)!r} is neither a file nor one of the known names: {', '.join(LOADERS)}"
+            f"{path.as_posix()!r} is neither a file nor one of the known names: {', '.join(LOADERS)}"
         )
     if kind not in ("csv", "tsv", "parquet", "txt"):
         raise ValueError(f"{path}: the name must end in .csv, .csv.gz, .tsv, .tsv.gz, .parquet or .txt")
@@ -392,7 +392,7 @@ def _read_parquet(path):
 
 def _read_csv(path, sep):
     # Only an empty cell is missing: "NA" and "None" are words, and may be ids.
-    options = {"sep": sep, "encoding": "utf-8-sig", "keep_default_na": False, "na_values": [""]}
+    options = {"sep": sep, "keep_default_na": False, "na_values": [""]}
     try:
         header = pd.read_csv(path, header=None, nrows=1, dtype=str, **options).iloc[0].dropna().tolist()
         roles = _roles(path, header)
@@ -450,8 +450,8 @@ def _seconds(column, path):
     bad = ~(np.abs(numbers) <= LAST_SECOND)
     if bad.any():
         raise ValueError(
-            f"{path}: timestamp '{column[bad].iloc[0]}' in data row {_first(bad)} is neither seconds since 1970 (if "
-            "it is milliseconds, divide by 1000) nor a date such as 2024-05-31 or 2024-05-31 18:30:00"
+            f"{path}: timestamp '{column[bad].iloc[0]}' in data row {_first(bad)} is neither seconds since "
+            "1970 (divide milliseconds by 1000) nor a date such as 2024-05-31 or 2024-05-31 18:30:00"
         )
     return np.floor(numbers).astype("int64")
 

@@ -18,13 +18,14 @@ class History:
     """What happened in training.
 
     Attributes:
-        epochs: DataFrame, one row an epoch: ``epoch`` (from 1), ``loss`` (mean of the batches' losses, weighted by
-            windows; nats a target), ``val_ndcg`` (NDCG@10 on validation, NaN without one), ``seconds`` (training
-            only; TensorFlow's first epoch includes compilation).
-        best_epoch: The epoch whose weights the model now has: best ``val_ndcg``, or the last without validation.
+        epochs: DataFrame, one row an epoch: ``epoch`` (from 1), ``loss`` (nats a target: mean of the batches'
+            losses, weighted by windows), ``val_ndcg`` (NDCG@10 on validation, NaN without one), ``seconds``
+            (of training alone; TensorFlow's first epoch includes compilation).
+        best_epoch: The epoch whose weights the model now has: the one with the best ``val_ndcg``, or the
+            last one without validation.
         n_targets: Training targets an epoch.
-        settings: Arguments of ``fit`` and the framework.
-        state: float32 arrays from which training can go on: weights and optimiser after the last epoch.
+        settings: Arguments of ``fit``.
+        state: Arrays from which training can go on: weights and optimiser after the last epoch.
     """
 
     epochs: pd.DataFrame
@@ -96,7 +97,7 @@ def write_run(folder, model, weights, framework, split, dataset, history, data, 
         report |= dict(best_epoch=history.best_epoch, n_targets=history.n_targets, epochs=epochs)
     titles = {}
     if dataset is not None and "title" in dataset.items:
-        titles = dict(zip(dataset.items["item_id"], dataset.items["title"]))
+        titles = dict(zip(dataset.items["item_id"], dataset.items["title"], strict=True))
     items = [dict(item_id=item_id, title=titles.get(item_id)) for item_id in split.item_ids[1:]]
     files = {"config.json": config, "metrics.json": report, "items.json": items}
     texts = {name: json.dumps(content, indent=1, default=_plain) for name, content in files.items()}
@@ -122,11 +123,12 @@ def read_config(folder):
     """
     path = Path(folder) / "config.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} is not a run folder (it has no config.json): train one with train.save.")
+        raise FileNotFoundError(f"{folder} is not a run folder (no config.json): train.save writes one.")
     config = json.loads(path.read_text(encoding="utf-8"))
     if config.get("format") != FORMAT:
         raise ValueError(
-            f"{folder} has run format {config.get('format')}, this version of llmrec_ref reads {FORMAT}: train it again."
+            f"{folder} has run format {config.get('format')}, but this version of llmrec_ref reads {FORMAT}: "
+            "train it again."
         )
     return config
 
@@ -139,8 +141,8 @@ def read_run(folder, models):
         models: dict, class name -> class, of the models that the caller can build.
 
     Returns:
-        (model with fresh weights, dict of the saved weights, items): ``items`` is a DataFrame with index ``item``
-        (1..n_items) and columns ``item_id`` and ``title``.
+        (model with fresh weights, dict of the saved weights, items): ``items`` is a DataFrame with index
+        ``item`` (1..n_items) and columns ``item_id`` and ``title``.
 
     Raises:
         FileNotFoundError: Not a run folder.
@@ -155,7 +157,7 @@ def read_run(folder, models):
 
 
 def read_resume(folder, model, framework):
-    """Return the arrays of ``resume.safetensors``, after checking that they fit ``model`` and ``framework``."""
+    """Return the arrays of ``resume.safetensors``; ValueError if of another model or framework."""
     config = read_config(folder)
     found = (config["framework"], config["model"], config["config"])
     if found != (framework, type(model).__name__, model.config):

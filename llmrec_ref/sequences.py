@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from llmrec_ref.splits import flatten
+
 
 def pad_left(histories, max_len):
     """Lay histories into one array, newest item last.
@@ -13,41 +15,24 @@ def pad_left(histories, max_len):
     Returns:
         int64 (B, L), padded with 0 on the left.
     """
+    items, offsets = flatten([history[-max_len:] for history in histories])
     padded = np.zeros((len(histories), max_len), np.int64)
-    newest = [history[-max_len:] for history in histories]
-    lengths = np.array([len(history) for history in newest], np.int64)
-    if lengths.sum():
-        padded[np.arange(max_len) >= max_len - lengths[:, None]] = np.concatenate(newest)
+    padded[np.arange(max_len) >= max_len - np.diff(offsets)[:, None]] = items
     return padded
 
 
-def check_histories(histories, n_items):
-    """Raise ValueError unless every history holds at least one item and all ids are 1..n_items."""
-    lengths = np.array([len(history) for history in histories])
-    if len(lengths) and lengths.min() == 0:
-        raise ValueError(
-            f"history {lengths.argmin()} is empty: a sequence model needs at least one item; "
-            "leave such users out, or score them with baselines.Popularity."
-        )
-    item_ids = np.concatenate(histories) if len(lengths) else np.array([1])
-    if item_ids.min() < 1 or item_ids.max() > n_items:
-        raise ValueError(
-            f"histories hold item numbers {item_ids.min()}..{item_ids.max()}, but this model knows 1..{n_items}: "
-            "use the split the model was trained on (split.item_ids maps numbers to your own ids)."
-        )
-
-
 def training_windows(histories, max_len, windows="newest"):
-    """Cut training sequences into windows of at most max_len + 1 items, so that each has max_len targets.
+    """Cut training sequences into windows of at most max_len + 1 items, that is max_len targets.
 
     Args:
         histories: Sequence of 1-D int arrays, oldest item first.
         max_len: Positions a model sees.
-        windows: ``"newest"``: one window a user, the newest items. ``"all"``: longer histories are cut from the
-            end into windows that share one item, so that every item but the first is a target exactly once.
+        windows: ``"newest"``: one window a user, the newest items. ``"all"``: longer histories are cut from
+            the end into windows that share one item, so that every item but the first is a target once.
 
     Returns:
-        List of 1-D arrays, 2..max_len + 1 items each; users with fewer than two items have no target and no window.
+        List of 1-D arrays, 2..max_len + 1 items each; a user with fewer than two items has no target and no
+        window.
 
     Raises:
         ValueError: Another value of ``windows``, or no history with two items.
@@ -61,15 +46,15 @@ def training_windows(histories, max_len, windows="newest"):
         if end > 1
     ]
     if not cut:
-        raise ValueError("no training history has two items: there is nothing to predict; load more interactions.")
+        raise ValueError("no training history has two items, so there is no target: load more interactions.")
     return cut
 
 
 def training_batches(windows, max_len, batch_size, rng):
     """Shuffle windows into batches of similar length, so that little is spent on padding.
 
-    Lengths are rounded up to a quarter of ``max_len``: a compiler that specialises on shapes (XLA) meets at most
-    four widths. The shapes of an epoch do not depend on ``rng``.
+    Lengths are rounded up to a quarter of ``max_len``: a compiler that specialises on shapes (XLA) meets at
+    most four widths. The shapes of an epoch do not depend on ``rng``.
 
     Args:
         windows: From `training_windows`.
@@ -78,8 +63,8 @@ def training_batches(windows, max_len, batch_size, rng):
         rng: ``np.random.Generator``.
 
     Returns:
-        List of (item_ids, targets), both int64 (B, L) with L <= max_len: ``targets[b, l]`` is the item that follows
-        ``item_ids[b, l]``; 0 = no target.
+        List of (item_ids, targets), both int64 (B, L) with L <= max_len: ``targets[b, l]`` is the item that
+        follows ``item_ids[b, l]``; 0 = no target.
     """
     step = -(-max_len // 4)
     widths = np.minimum(max_len, -(-(np.array([len(w) for w in windows]) - 1) // step) * step)

@@ -97,10 +97,10 @@ class World:
 def make_world(seed=0, n_tastes=4, n_items=50, n_genres=10, n_eras=2, n_successors=2, noise=0.05):
     """Plant a world that a model can learn from a few thousand users.
 
-    Every item has a genre and an era. For each taste, genre of the last item and *era* of the item before it, a few
-    genres are likely to come next; within a genre, items are drawn by one popularity for all. So there are
-    n_tastes * n_genres * n_eras contexts to learn, though a chain of second order over items has
-    n_tastes * n_items ** 2: who sees the genres needs far less data than who counts items.
+    Every item has a genre and an era. For each taste, genre of the last item and *era* of the item before it,
+    a few genres are likely to come next; within a genre, items are drawn by one popularity for all. So there
+    are n_tastes * n_genres * n_eras contexts to learn, though a second-order chain over items may have
+    n_tastes * n_items ** 2: who finds the genres needs far less data than who counts items.
 
     Args:
         seed: Seed of the plan.

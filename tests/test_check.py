@@ -150,8 +150,8 @@ class TargetLeaked(Popularity):
     """Looks the targets up in the split; without them it is Popularity."""
 
     def fit(self, split):
-        parts = (split.validation, split.test)
-        self.leak = {user: part.targets[row] for part in parts for row, user in enumerate(part.queries.users)}
+        hidden = split.validation
+        self.leak = dict(zip(hidden.queries.users, hidden.targets, strict=True))
         return super().fit(split)
 
     def score(self, queries):

@@ -6,7 +6,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -252,8 +251,9 @@ def test_every_table_format_gives_the_same(tmp_path, suffix):
     assert data.items.to_dict("list") == {"item_id": [7, 8], "title": ["Ä, b", "c"]}
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_name(write):
-    assert len(datasets.load(write(ROWS, encoding="utf-8-sig")).interactions) == 3
+@pytest.mark.parametrize(("text", "name"), [(ROWS, "mine.csv"), ("1 5 6 7\n", "mine.txt")])
+def test_a_byte_order_mark_is_no_part_of_the_text(write, text, name):
+    assert len(datasets.load(write(text, name, encoding="utf-8-sig")).interactions) == 3
 
 
 def test_digits_become_integers_unless_zeros_would_be_lost(write):
@@ -302,7 +302,8 @@ def test_parquet_dates_and_gaps_in_the_index(tmp_path):
     times = pd.to_datetime(["1970-01-02", "1970-01-03", "1970-01-04"])
     frame = pd.DataFrame({"user": ["a", "b", "c"], "item": ["x", "y", "z"], "time": times})
     frame.iloc[[0, 2]].to_parquet(path)
-    assert datasets.load(path).interactions["timestamp"].tolist() == [86400, 3 * 86400]
+    events = datasets.load(path).interactions
+    assert events["timestamp"].to_dict() == {0: 86400, 1: 3 * 86400}
 
 
 def test_one_line_a_user(write):
@@ -345,7 +346,7 @@ def test_repeats_means_more_than_a_tenth_of_the_rows(write):
             "'2024-31-31' in data row 2",
         ),
         ("user,item,date\na,x,soon\na,y,later\n", "mine.csv", "'soon' in data row 1"),
-        ("user,item,timestamp\na,x,1716900000000\n", "mine.csv", "milliseconds, divide by 1000"),
+        ("user,item,timestamp\na,x,1716900000000\n", "mine.csv", "divide milliseconds by 1000"),
         ("user,item,date\na,x,31/05/2024\na,y,05/31/2024\n", "mine.csv", "'05/31/2024' in data row 2"),
         (ROWS + ",x,40\n", "mine.csv", "user_id is missing in data row 4"),
         (ROWS + "bob,,40\n", "mine.csv", "item_id is missing in data row 4"),
@@ -471,7 +472,7 @@ def test_cards_state_the_sizes_and_columns(name, movielens, groceries):
         stated = re.search(rf"^- `{table}`: (.*?)(?=^- |^$)", card, flags=re.S | re.M)[1]
         stated = dict(re.findall(r"`(\w+)` (\w+)", stated))
         dtypes = getattr(data, table).dtypes
-        assert stated == {column: "str" if dtype == "str" else str(dtype) for column, dtype in dtypes.items()}
+        assert stated == {column: str(dtype).replace("object", "str") for column, dtype in dtypes.items()}
 
 
 def test_cards_state_ties_and_floor(movielens, groceries):

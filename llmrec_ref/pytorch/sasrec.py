@@ -9,7 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from llmrec_ref.sequences import check_histories, pad_left
+from llmrec_ref.sequences import pad_left
+from llmrec_ref.splits import check_histories
+
+SCORE_BATCH = 256  # queries at a time
 
 # Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding).
 
@@ -24,11 +27,13 @@ class Attention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x, visible):
+        """Map float32 (B, L, D) to the same; ``visible`` bool (B, 1, L, L): may query see key?"""
         B, L, D = x.shape
-        q, k, v = (y.view(B, L, self.n_heads, -1).transpose(1, 2) for y in self.qkv(x).chunk(3, -1))  # (B, H, L, D/H)
+        heads = (B, L, self.n_heads, D // self.n_heads)
+        q, k, v = (y.view(heads).transpose(1, 2) for y in self.qkv(x).chunk(3, -1))  # (B, H, L, D/H)
         p = self.dropout if self.training else 0.0
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=p)  # (B, H, L, D/H)
-        return self.out(x.transpose(1, 2).reshape(B, L, D))  # (B, L, D)
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=p)
+        return self.out(x.transpose(1, 2).reshape(B, L, D))
 
 
 class Block(nn.Module):
@@ -39,13 +44,14 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(dim, eps=1e-5)
         self.attention = Attention(dim, n_heads, dropout)
         self.norm2 = nn.LayerNorm(dim, eps=1e-5)
-        self.expand = nn.Linear(dim, 4 * dim)
-        self.contract = nn.Linear(4 * dim, dim)
+        self.inner = nn.Linear(dim, dim)
+        self.outer = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x, visible):
+        """Map float32 (B, L, D) to the same; ``visible`` as in `Attention`."""
         x = x + self.dropout(self.attention(self.norm1(x), visible))
-        return x + self.dropout(self.contract(F.gelu(self.expand(self.norm2(x)))))  # (B, L, D)
+        return x + self.dropout(self.outer(F.relu(self.inner(self.norm2(x)))))  # (B, L, D)
 
 
 class SASRec(nn.Module):
@@ -86,8 +92,8 @@ class SASRec(nn.Module):
         L = item_ids.shape[1]
         age = torch.arange(L - 1, -1, -1, device=item_ids.device)  # the newest item has position 0
         x = self.dropout(self.items(item_ids) + self.positions(age))  # (B, L, D)
-        itself = torch.eye(L, dtype=torch.bool, device=item_ids.device)  # else padding would attend to nothing: NaN
-        causal = torch.ones(L, L, dtype=torch.bool, device=item_ids.device).tril()
+        causal, itself = age[:, None] <= age, age[:, None] == age  # (L, L)
+        # padding sees itself: a row that sees nothing would be NaN
         visible = causal & (item_ids > 0)[:, None, None, :] | itself  # (B, 1, L, L)
         for block in self.blocks:
             x = block(x, visible)
@@ -102,12 +108,11 @@ class SASRec(nn.Module):
         return self.logits(self.encode(item_ids))
 
     @torch.no_grad()
-    def score(self, queries, batch_size=256):
+    def score(self, queries):
         """Score every item as the next one of each query's history.
 
         Args:
             queries: `splits.Queries`; only ``histories`` are looked at.
-            batch_size: Queries at a time.
 
         Returns:
             np.float32 (len(queries), n_items + 1), column 0 = -inf.
@@ -115,13 +120,13 @@ class SASRec(nn.Module):
         Raises:
             ValueError: An empty history, or an item number outside 1..n_items.
         """
-        check_histories(queries.histories, self.config["n_items"])
+        check_histories(queries, self.config["n_items"])
         item_ids = torch.from_numpy(pad_left(queries.histories, self.config["max_len"]))
         training = self.training
         self.eval()
         scores = [
             self.logits(self.encode(batch.to(self.no_padding.device))[:, -1]).cpu().numpy()
-            for batch in item_ids.split(batch_size)
+            for batch in item_ids.split(SCORE_BATCH)
         ]
         self.train(training)
         return np.concatenate(scores)

@@ -12,6 +12,8 @@ from llmrec_ref.pytorch.sasrec import SASRec
 from llmrec_ref.sequences import training_batches, training_windows
 
 MODELS = {"SASRec": SASRec}  # what a run folder may hold
+EPSILON = 1e-12  # of AdamW: PyTorch and Keras add it at different places, so it must not matter
+SLICE = 512  # positions whose logits are made at a time: few enough to stay near the processor
 
 
 def fit(
@@ -34,8 +36,8 @@ def fit(
 
     Args:
         model: From this folder, such as `sasrec.SASRec`; changed in place and moved to ``device``.
-        split: `splits.Split`. With a validation part, the best epoch has the highest NDCG@10 there; else it is the
-            last one.
+        split: `splits.Split`. With a validation part, the best epoch has the highest NDCG@10 there; else it
+            is the last one.
         epochs: Passes over the training windows, those of a resumed run included.
         lr: Learning rate.
         batch_size: Windows a step.
@@ -55,28 +57,36 @@ def fit(
         ValueError: Nothing to train on; ``patience`` without validation; ``resume`` of another model.
         FileNotFoundError: ``resume`` is no run folder with a training state.
     """
+    settings = dict(
+        epochs=epochs, lr=lr, batch_size=batch_size, loss=getattr(loss, "__name__", loss), seed=seed
+    )
+    settings |= dict(weight_decay=weight_decay, windows=windows, patience=patience)
     loss_function = getattr(losses, loss) if isinstance(loss, str) else loss
     max_len = model.config["max_len"]
     rows = training_windows(split.train.queries.histories, max_len, windows)
     n_targets = sum(len(row) - 1 for row in rows)
-    recorder = runs.Recorder(split, patience, resume)
     model.to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, eps=1e-8, fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=lr, weight_decay=weight_decay, eps=EPSILON, fused=True
+    )
     if resume is not None:
         set_state(model, optimizer, runs.read_resume(resume, model, "pytorch"))
+    recorder = runs.Recorder(split, patience, resume)
     if progress:
         print(f"{n_targets:,} training targets an epoch")
 
     bar = tqdm(range(len(recorder.rows), epochs), desc="epochs", disable=not progress)
     for epoch in bar:
-        rng = np.random.default_rng([seed, epoch])
-        torch.manual_seed(int(rng.integers(2**31)))
         start, total = time.perf_counter(), 0.0
+        rng = np.random.default_rng([seed, epoch])
+        batches = training_batches(rows, max_len, batch_size, rng)
+        torch.manual_seed(int(rng.integers(2**32)))  # dropout
         model.train()
-        for item_ids, targets in training_batches(rows, max_len, batch_size, rng):
+        for item_ids, targets in batches:
             item_ids, targets = torch.from_numpy(item_ids).to(device), torch.from_numpy(targets).to(device)
-            valid = targets > 0
-            batch_loss = loss_function(model.logits(model.encode(item_ids)[valid]), targets[valid])
+            hidden, targets = model.encode(item_ids)[targets > 0], targets[targets > 0]  # (N, D), (N,)
+            slices = zip(hidden.split(SLICE), targets.split(SLICE), strict=True)
+            batch_loss = sum(loss_function(model.logits(h), t) * len(t) for h, t in slices) / len(targets)
             optimizer.zero_grad()
             batch_loss.backward()
             optimizer.step()
@@ -87,16 +97,6 @@ def fit(
         if stop:
             break
 
-    settings = dict(
-        epochs=epochs,
-        lr=lr,
-        batch_size=batch_size,
-        loss=loss_function.__name__,
-        seed=seed,
-        weight_decay=weight_decay,
-        windows=windows,
-        patience=patience,
-    )
     history = recorder.history(n_targets, settings, get_state(model, optimizer))
     set_weights(model, recorder.best_weights)
     return history
@@ -150,14 +150,17 @@ def save(model, split, folder, *, dataset=None, history=None, data=None, metrics
     Raises:
         FileExistsError: ``folder`` is not empty.
     """
-    runs.write_run(folder, model, get_weights(model), "pytorch", split, dataset, history, data, metrics, overwrite)
+    runs.write_run(
+        folder, model, get_weights(model), "pytorch", split, dataset, history, data, metrics, overwrite
+    )
 
 
 def load(folder, device="cpu"):
     """Read a run folder written by either framework.
 
     Returns:
-        (model, items): ``items`` is a DataFrame with index ``item`` (1..n_items), columns ``item_id`` and ``title``.
+        (model, items): ``items`` is a DataFrame with index ``item`` (1..n_items) and columns ``item_id`` and
+        ``title``.
 
     Raises:
         FileNotFoundError: Not a run folder.

@@ -4,7 +4,9 @@ try:
     import keras
     import tensorflow  # noqa: F401
 except ImportError as error:
-    raise ImportError("llmrec_ref.tensorflow needs TensorFlow and Keras 3: pip install tensorflow keras.") from error
+    raise ImportError(
+        "llmrec_ref.tensorflow needs TensorFlow and Keras: pip install tensorflow keras."
+    ) from error
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(

@@ -8,7 +8,10 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from llmrec_ref.sequences import check_histories, pad_left
+from llmrec_ref.sequences import pad_left
+from llmrec_ref.splits import check_histories
+
+SCORE_BATCH = 256  # queries at a time
 
 # Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding).
 
@@ -24,8 +27,10 @@ class Attention(layers.Layer):
         self.dropout = layers.Dropout(dropout)
 
     def call(self, x, visible):
+        """Map float32 (B, L, D) to the same; ``visible`` bool (B, 1, L, L): may query see key?"""
         B, L, D = ops.shape(x)
-        q, k, v = (ops.reshape(y, (B, L, self.n_heads, D // self.n_heads)) for y in ops.split(self.qkv(x), 3, axis=-1))
+        heads = (B, L, self.n_heads, D // self.n_heads)
+        q, k, v = (ops.reshape(y, heads) for y in ops.split(self.qkv(x), 3, axis=-1))
         similarity = ops.einsum("bqhd,bkhd->bhqk", q, k) / (D // self.n_heads) ** 0.5
         weights = self.dropout(ops.softmax(ops.where(visible, similarity, -np.inf)))  # (B, H, L, L)
         x = ops.einsum("bhqk,bkhd->bqhd", weights, v)
@@ -40,15 +45,15 @@ class Block(layers.Layer):
         self.norm1 = layers.LayerNormalization(epsilon=1e-5, name="norm1")
         self.attention = Attention(dim, n_heads, dropout, initializer, name="attention")
         self.norm2 = layers.LayerNormalization(epsilon=1e-5, name="norm2")
-        self.expand = layers.Dense(4 * dim, kernel_initializer=initializer, name="expand")
-        self.contract = layers.Dense(dim, kernel_initializer=initializer, name="contract")
+        self.inner = layers.Dense(dim, kernel_initializer=initializer, name="inner")
+        self.outer = layers.Dense(dim, kernel_initializer=initializer, name="outer")
         self.dropout1 = layers.Dropout(dropout)
         self.dropout2 = layers.Dropout(dropout)
 
     def call(self, x, visible):
+        """Map float32 (B, L, D) to the same; ``visible`` as in `Attention`."""
         x = x + self.dropout1(self.attention(self.norm1(x), visible))
-        hidden = ops.gelu(self.expand(self.norm2(x)), approximate=False)  # (B, L, 4D)
-        return x + self.dropout2(self.contract(hidden))  # (B, L, D)
+        return x + self.dropout2(self.outer(ops.relu(self.inner(self.norm2(x)))))  # (B, L, D)
 
 
 class SASRec(keras.Model):
@@ -83,7 +88,8 @@ class SASRec(keras.Model):
         L = ops.shape(item_ids)[1]
         age = ops.arange(L - 1, -1, -1)  # the newest item has position 0
         x = self.dropout(self.items(item_ids) + self.positions(age))  # (B, L, D)
-        causal, itself = age[:, None] <= age, age[:, None] == age  # itself: else padding would attend to nothing: NaN
+        causal, itself = age[:, None] <= age, age[:, None] == age  # (L, L)
+        # padding sees itself: a row that sees nothing would be NaN
         visible = (causal & (item_ids > 0)[:, None, None, :]) | itself  # (B, 1, L, L)
         for block in self.blocks:
             x = block(x, visible)
@@ -97,12 +103,11 @@ class SASRec(keras.Model):
         """Logits float32 (B, L, V) of the item that follows each position of ``item_ids`` int64 (B, L)."""
         return self.logits(self.encode(item_ids))
 
-    def score(self, queries, batch_size=256):
+    def score(self, queries):
         """Score every item as the next one of each query's history.
 
         Args:
             queries: `splits.Queries`; only ``histories`` are looked at.
-            batch_size: Queries at a time.
 
         Returns:
             np.float32 (len(queries), n_items + 1), column 0 = -inf.
@@ -110,10 +115,10 @@ class SASRec(keras.Model):
         Raises:
             ValueError: An empty history, or an item number outside 1..n_items.
         """
-        check_histories(queries.histories, self.config["n_items"])
+        check_histories(queries, self.config["n_items"])
         item_ids = pad_left(queries.histories, self.config["max_len"])
         scores = [
-            self.logits(self.encode(ops.convert_to_tensor(item_ids[start : start + batch_size]))[:, -1]).numpy()
-            for start in range(0, len(item_ids), batch_size)
+            self.logits(self.encode(ops.convert_to_tensor(batch))[:, -1]).numpy()
+            for batch in np.split(item_ids, range(SCORE_BATCH, len(item_ids), SCORE_BATCH))
         ]
         return np.concatenate(scores)

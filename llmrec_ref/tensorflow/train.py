@@ -14,6 +14,7 @@ from llmrec_ref.tensorflow.sasrec import SASRec
 from llmrec_ref.tensorflow.weights import get_weights, set_weights
 
 MODELS = {"SASRec": SASRec}  # what a run folder may hold
+EPSILON = 1e-12  # of AdamW: PyTorch and Keras add it at different places, so it must not matter
 
 
 class Epochs(keras.callbacks.Callback):
@@ -67,8 +68,8 @@ def fit(
 
     Args:
         model: From this folder, such as `sasrec.SASRec`; changed in place.
-        split: `splits.Split`. With a validation part, the best epoch has the highest NDCG@10 there; else it is the
-            last one.
+        split: `splits.Split`. With a validation part, the best epoch has the highest NDCG@10 there; else it
+            is the last one.
         epochs: Passes over the training windows, those of a resumed run included.
         lr: Learning rate.
         batch_size: Windows a step.
@@ -78,24 +79,32 @@ def fit(
         windows: As in `sequences.training_windows`.
         patience: Stop after so many epochs without a better NDCG@10.
         resume: Run folder of the same model to go on from: the next loss is what it would have been.
-        device: As TensorFlow names it.
+        device: As TensorFlow names it; build the model under the same ``tf.device``.
         progress: Print the number of targets and a progress bar.
 
     Returns:
         `runs.History`.
 
     Raises:
-        ValueError: Nothing to train on; ``patience`` without validation; ``resume`` of another model.
+        ValueError: No such device; nothing to train on; ``patience`` without validation; ``resume`` of
+            another model.
         FileNotFoundError: ``resume`` is no run folder with a training state.
     """
+    settings = dict(
+        epochs=epochs, lr=lr, batch_size=batch_size, loss=getattr(loss, "__name__", loss), seed=seed
+    )
+    settings |= dict(weight_decay=weight_decay, windows=windows, patience=patience)
     loss_function = getattr(losses, loss) if isinstance(loss, str) else loss
     rows = training_windows(split.train.queries.histories, model.config["max_len"], windows)
     n_targets = sum(len(row) - 1 for row in rows)
-    recorder = runs.Recorder(split, patience, resume)
-    optimizer = keras.optimizers.AdamW(lr, weight_decay=weight_decay, epsilon=1e-8)
+    if not tf.config.list_logical_devices(device.split(":")[0].upper()):  # TensorFlow would use another one
+        found = ", ".join(sorted({d.device_type for d in tf.config.list_logical_devices()}))
+        raise ValueError(f"TensorFlow has no device {device!r} here: choose one of {found}.")
+    optimizer = keras.optimizers.AdamW(lr, weight_decay=weight_decay, epsilon=EPSILON)
     optimizer.build(model.trainable_variables)
     if resume is not None:
         set_state(model, optimizer, runs.read_resume(resume, model, "tensorflow"))
+    recorder = runs.Recorder(split, patience, resume)
     if progress:
         print(f"{n_targets:,} training targets an epoch")
 
@@ -103,18 +112,10 @@ def fit(
     with tf.device(device), tqdm(total=epochs - start, desc="epochs", disable=not progress) as bar:
         model.compile(optimizer, loss=lambda targets, logits: loss_function(logits, targets))
         turns = Epochs(rows, model.config["max_len"], batch_size, seed, recorder, bar)
-        model.fit(turns.dataset(), initial_epoch=start, epochs=epochs, callbacks=[turns], shuffle=False, verbose=0)
+        model.fit(
+            turns.dataset(), initial_epoch=start, epochs=epochs, callbacks=[turns], shuffle=False, verbose=0
+        )
 
-    settings = dict(
-        epochs=epochs,
-        lr=lr,
-        batch_size=batch_size,
-        loss=loss_function.__name__,
-        seed=seed,
-        weight_decay=weight_decay,
-        windows=windows,
-        patience=patience,
-    )
     history = recorder.history(n_targets, settings, get_state(model, optimizer))
     set_weights(model, recorder.best_weights)
     return history
@@ -149,14 +150,17 @@ def save(model, split, folder, *, dataset=None, history=None, data=None, metrics
     Raises:
         FileExistsError: ``folder`` is not empty.
     """
-    runs.write_run(folder, model, get_weights(model), "tensorflow", split, dataset, history, data, metrics, overwrite)
+    runs.write_run(
+        folder, model, get_weights(model), "tensorflow", split, dataset, history, data, metrics, overwrite
+    )
 
 
 def load(folder):
     """Read a run folder written by either framework.
 
     Returns:
-        (model, items): ``items`` is a DataFrame with index ``item`` (1..n_items), columns ``item_id`` and ``title``.
+        (model, items): ``items`` is a DataFrame with index ``item`` (1..n_items) and columns ``item_id`` and
+        ``title``.
 
     Raises:
         FileNotFoundError: Not a run folder.

@@ -79,7 +79,9 @@ def page(browser, addresses):
     trouble = []
     own = (*addresses.values(), "data:", "blob:")
     opened.on("request", lambda request: request.url.startswith(own) or trouble.append(request.url))
-    opened.on("response", lambda answer: answer.ok or trouble.append(f"{answer.status} {answer.url}"))
+    opened.on(
+        "response", lambda answer: answer.status < 400 or trouble.append(f"{answer.status} {answer.url}")
+    )
     opened.on("pageerror", lambda error: trouble.append(str(error)))
     opened.on("console", lambda line: line.type == "error" and trouble.append(line.text))
     yield opened

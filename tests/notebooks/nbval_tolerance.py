@@ -10,6 +10,8 @@ The conftest of the repository loads this, so ``pytest --nbval notebooks`` follo
 - A cell tagged ``tolerance:0.012`` shows trained metrics: its decimal numbers may differ by 0.012. That is at
   most three standard deviations of the recorded figures, one a seed, to which its metadata point:
   ``"tolerance-from": "ml100k:model=SASRec,framework=PyTorch,filter_seen=true/HR@10_seeds"``.
+- A cell tagged ``overlap:0.5`` prints what a trained model names, one a line: as many lines as are stored, of
+  which at least this share, never below 0.5, is among them.
 - A cell tagged ``nbval-ignore-output`` (it prints times or facts about the machine) or ``nbval-skip`` is run
   without comparison or not run. Its metadata say why: ``"nbval-reason": "times"``.
 - Of a picture only its presence counts. What goes to stderr (progress bars) is not compared.
@@ -21,17 +23,17 @@ It leans on the internals of nbval 0.11.0, so nbval is pinned exactly.
 import re
 from copy import deepcopy
 from decimal import Decimal
+from functools import partial
 
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell
 
-DECIMAL = re.compile(r" ?(?<![\w.])([-+]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+)?)(?!\w|\.\d) ?")
-TOLERANCE = "tolerance:"
+DECIMAL = re.compile(r" ?(?<![\w.])([-+]?(?:\d*\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+)?)(?!\w|\.\d) ?")
 IMAGES = ("image/png", "image/svg+xml", "image/jpeg")
 
 
 def same(stored: str, computed: str, tolerance: Decimal = Decimal(0)) -> bool:
-    """Whether two texts agree: decimal numbers to 1 in the last printed digit, or to a larger ``tolerance``."""
+    """Whether two texts agree: decimal numbers to 1 in the last printed digit, or to ``tolerance``."""
     stored_parts = DECIMAL.split(re.sub("[ \t]+", " ", stored))
     computed_parts = DECIMAL.split(re.sub("[ \t]+", " ", computed))
     if stored_parts[::2] != computed_parts[::2]:
@@ -45,46 +47,52 @@ def last_digit(number: Decimal) -> Decimal:
     return Decimal((0, (1,), number.as_tuple().exponent))
 
 
-def tolerance_of(tags: list[str]) -> Decimal:
-    """The figure behind a cell's tag ``tolerance:``, 0 without one."""
-    return next(
-        (Decimal(tag.removeprefix(TOLERANCE)) for tag in tags if tag.startswith(TOLERANCE)), Decimal(0)
-    )
+def overlap(stored: str, computed: str, share: Decimal) -> bool:
+    """Whether two lists, one entry a line, are equally long and share at least ``share`` of them."""
+    stored_lines, computed_lines = stored.splitlines(), computed.splitlines()
+    common = set(stored_lines) & set(computed_lines)
+    return len(stored_lines) == len(computed_lines) and len(common) >= share * len(stored_lines)
+
+
+def tag_value(cell, name: str) -> Decimal | None:
+    """For ``"tolerance"``, return 0.012 if a cell is tagged ``tolerance:0.012``, None without such a tag."""
+    prefix = f"{name}:"
+    found = [tag.removeprefix(prefix) for tag in cell.metadata.get("tags", []) if tag.startswith(prefix)]
+    return Decimal(found[0]) if found else None
 
 
 class Text(str):
-    """A text that is equal to those that `same` accepts."""
+    """A stored text that is equal to whatever ``accepts(stored, computed)`` says it is."""
 
-    tolerance = Decimal(0)
+    def __new__(cls, value, accepts):
+        text = super().__new__(cls, value)
+        text.accepts = accepts
+        return text
 
     def __ne__(self, other):
-        return not same(self, other, self.tolerance)
+        return not self.accepts(self, other)
 
 
-def comparable(outputs: list, tolerance: Decimal) -> list:
+def comparable(outputs: list, accepts) -> list:
     """Return a copy of a cell's outputs that nbval's own comparison reads by the rules above."""
-
-    def text(value):
-        wrapped = Text(value)
-        wrapped.tolerance = tolerance
-        return wrapped
-
     kept = [deepcopy(output) for output in outputs if output.get("name") != "stderr"]
     for output in kept:
         if "text" in output:
-            output.text = text(output.text)
+            output.text = Text(output.text, accepts)
         for mime, value in output.get("data", {}).items():
-            output.data[mime] = (
-                "a picture" if mime in IMAGES else text(value) if isinstance(value, str) else value
-            )
+            if mime in IMAGES:
+                output.data[mime] = "a picture"
+            elif isinstance(value, str):
+                output.data[mime] = Text(value, accepts)
     return kept
 
 
-def compare_outputs(cell, computed, stored, nbval=IPyNbCell.compare_outputs):
-    """Compare as nbval does, pictures by their presence, text by `same`."""
-    tolerance = tolerance_of(cell.cell.metadata.get("tags", []))
-    skipped = set(cell.parent.skip_compare) - set(IMAGES)
-    return nbval(cell, comparable(computed, tolerance), comparable(stored, tolerance), skipped)
+def compare_outputs(item, computed, stored, nbval=IPyNbCell.compare_outputs):
+    """Compare as nbval does, but pictures by their presence and text by `same` or `overlap`."""
+    share, tolerance = tag_value(item.cell, "overlap"), tag_value(item.cell, "tolerance") or Decimal(0)
+    accepts = partial(overlap, share=share) if share else partial(same, tolerance=tolerance)
+    skipped = set(item.parent.skip_compare) - set(IMAGES)
+    return nbval(item, comparable(computed, accepts), comparable(stored, accepts), skipped)
 
 
 def execute_cell_input(kernel, source, allow_stdin=None):

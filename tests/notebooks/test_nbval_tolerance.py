@@ -42,6 +42,7 @@ def test_one_in_the_last_digit_is_the_same(stored, computed):
         ("943 users", "944 users"),
         ("1,682 films", "1,683 films"),
         ("-1", "1"),
+        ("It ran 12.", "It ran 13."),
         ("torch 2.13.0", "torch 2.14.0"),
         ("0.5s", "0.6s"),
         ("ml-100k", "ml-10k"),
@@ -83,6 +84,7 @@ display(Image(b"some pixels", format="png"))
 """
 PICTURE = "<IPython.core.display.Image object>"
 TAGGED = ["tolerance:0.012"]
+LIST = "print(*'abcdefgh', sep=chr(10))"  # of eight entries, overlap:0.5 lets four change
 
 # name: (source, stored outputs, tags, whether nbval is to accept it)
 CELLS = {
@@ -117,6 +119,10 @@ CELLS = {
     "lost output": ("pass", [stream("0.195\n")], [], False),
     "progress bar": ("import sys; print('50 %', file=sys.stderr)", [], [], True),
     "hidden value": ("0.195;", [], [], True),
+    "overlap, 0.5": (LIST, [stream("z\ny\nc\nd\ne\nf\ng\nh\n")], ["overlap:0.5"], True),
+    "overlap, 1": (LIST, [stream("d\nc\nb\na\nw\nx\ny\nz\n")], ["overlap:0.5"], True),
+    "overlap, 1.5": (LIST, [stream("a\nb\nu\nv\nw\nx\ny\nz\n")], ["overlap:0.5"], False),
+    "overlap, shorter": (LIST, [stream("a\nb\nc\nd\ne\nf\ng\n")], ["overlap:0.5"], False),
     "ignored": ("print(0.195)", [stream("12.5\n")], ["nbval-ignore-output"], True),
     "error": ("1 / 0", [], [], False),
 }

@@ -18,8 +18,7 @@ ROOT = Path(__file__).parents[2]
 PYTHONS = ("3.11.9", "3.12.9", "3.13.9")
 LINUX = ["manylinux1", "manylinux2010", "manylinux2014", *(f"manylinux_2_{minor}" for minor in range(5, 29))]
 TARGETS = {  # pip's platforms, and what the markers' variables are there
-    "Linux x86-64": ([f"{tag}_x86_64" for tag in LINUX], ("linux", "Linux", "x86_64", "posix")),
-    "Linux ARM": ([f"{tag}_aarch64" for tag in LINUX[2:]], ("linux", "Linux", "aarch64", "posix")),
+    "Linux": ([f"{tag}_x86_64" for tag in LINUX], ("linux", "Linux", "x86_64", "posix")),
     "macOS 14, Apple silicon": (["macosx_14_0_arm64"], ("darwin", "Darwin", "arm64", "posix")),
     "Windows": (["win_amd64"], ("win32", "Windows", "AMD64", "nt")),
 }

@@ -1,0 +1,189 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from llmrec_ref.datasets import Dataset  # noqa: E402
+from llmrec_ref.evaluate import evaluate  # noqa: E402
+from llmrec_ref.pytorch import losses, train  # noqa: E402
+from llmrec_ref.pytorch.sasrec import SASRec  # noqa: E402
+from llmrec_ref.splits import leave_one_out  # noqa: E402
+
+N_ITEMS = 20
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    """40 users who walk the circle of 20 items in steps of 3; item i's own id is "film i"."""
+    rng = np.random.default_rng(0)
+    walks = [
+        (np.arange(n) * 3 + start) % N_ITEMS for n, start in rng.integers((4, 0), (14, 20), size=(40, 2))
+    ]
+    walks.append(np.arange(N_ITEMS))  # so that every item occurs
+    ids = [f"film {i}" for i in np.concatenate(walks)]
+    users = np.repeat(np.arange(len(walks)), [len(walk) for walk in walks])
+    table = pd.DataFrame(dict(user_id=users, item_id=ids, timestamp=np.arange(len(ids))))
+    titles = [f"Film No. {i}" for i in range(N_ITEMS)]
+    items = pd.DataFrame(dict(item_id=[f"film {i}" for i in range(N_ITEMS)], title=titles))
+    return Dataset("walks", table, items, pd.DataFrame(dict(user_id=np.unique(users))), licence="none")
+
+
+@pytest.fixture(scope="module")
+def split(dataset):
+    return leave_one_out(dataset)
+
+
+def small(**settings):
+    return SASRec(**dict(n_items=N_ITEMS, dim=16, n_layers=1, max_len=8) | settings)
+
+
+def fit(model, split, **settings):
+    return train.fit(model, split, **dict(epochs=3, lr=2e-2, batch_size=50, progress=False) | settings)
+
+
+def test_learns_the_walk(split):
+    model = small()
+    history = fit(model, split, epochs=60)
+    assert history.epochs["loss"].iloc[-1] < 0.5 * history.epochs["loss"].iloc[0]
+    assert evaluate(model, split.test, ks=(1,))["HR@1"].item() > 0.9
+
+
+def test_history(split, capsys):
+    model = small()
+    history = fit(model, split, progress=True)
+    n_targets = sum(min(len(h) - 1, 8) for h in split.train.queries.histories)
+    assert history.n_targets == n_targets
+    assert f"{n_targets} training targets an epoch" in capsys.readouterr().out
+    assert list(history.epochs) == ["epoch", "loss", "val_ndcg", "seconds"]
+    assert history.epochs["epoch"].tolist() == [1, 2, 3]
+    assert (history.epochs["seconds"] > 0).all()
+
+
+def test_all_windows_have_more_targets(split):
+    longest = max(map(len, split.train.queries.histories))
+    assert longest > 9
+    every = fit(small(), split, epochs=1, windows="all")
+    assert every.n_targets == sum(len(h) - 1 for h in split.train.queries.histories)
+    assert every.n_targets > fit(small(), split, epochs=1).n_targets
+
+
+def test_first_loss_is_that_of_the_untrained_model(split):
+    model = small(dropout=0.0)
+    history = fit(small(dropout=0.0), split, epochs=1, lr=0.0, batch_size=100, windows="newest")
+    nats = []
+    for walk in split.train.queries.histories:
+        logits = model(torch.from_numpy(walk[None, -9:-1]))[0]
+        nats += (-logits.log_softmax(-1)[torch.arange(len(logits)), walk[-len(logits) :]]).tolist()
+    assert history.epochs["loss"].item() == pytest.approx(np.mean(nats), rel=1e-5)
+
+
+def test_ends_with_the_weights_of_the_best_epoch(split):
+    model = small()
+    history = fit(model, split, epochs=8, lr=0.5)  # too fast: it gets worse again
+    best = history.epochs["val_ndcg"].max()
+    assert history.epochs["val_ndcg"][history.best_epoch - 1] == best
+    assert history.epochs["val_ndcg"].iloc[-1] < best  # else this shows nothing
+    assert evaluate(model, split.validation, ks=(10,))["NDCG@10"].item() == pytest.approx(best, abs=1e-9)
+
+
+def test_without_validation_the_last_epoch_is_best(dataset):
+    history = fit(small(), leave_one_out(dataset, validation=False))
+    assert history.best_epoch == 3 and history.epochs["val_ndcg"].isna().all()
+
+
+def test_early_stopping(split):
+    history = fit(small(), split, epochs=50, lr=0.0, patience=2)
+    assert history.best_epoch == 1 and len(history.epochs) == 3
+
+
+def test_seed_repeats_training_and_another_does_not(split):
+    losses_of = [fit(small(), split, seed=seed).epochs["loss"].tolist() for seed in (0, 0, 1)]
+    assert losses_of[0] == losses_of[1] != losses_of[2]
+
+
+def test_loss_may_be_a_function(split):
+    calls = []
+
+    def double(logits, targets):
+        calls.append(logits.shape[-1])
+        return 2 * losses.cross_entropy(logits, targets)
+
+    twice, once = fit(small(), split, loss=double, epochs=1, lr=0.0), fit(small(), split, epochs=1, lr=0.0)
+    assert twice.epochs["loss"].item() == pytest.approx(2 * once.epochs["loss"].item(), rel=1e-5)
+    assert calls[0] == N_ITEMS + 1 and twice.settings["loss"] == "double"
+
+
+def test_resume_goes_on_as_if_never_stopped(split, tmp_path):
+    whole = fit(small(dropout=0.3), split, epochs=5)
+    model = small(dropout=0.3)
+    train.save(model, split, tmp_path, history=fit(model, split, epochs=3))
+    resumed = small(dropout=0.3)
+    history = fit(resumed, split, epochs=5, resume=tmp_path)
+    columns = ["epoch", "loss", "val_ndcg"]
+    pd.testing.assert_frame_equal(history.epochs[columns], whole.epochs[columns], rtol=1e-6)
+    assert history.best_epoch == whole.best_epoch
+
+
+def test_bad_requests(dataset, split, tmp_path):
+    with pytest.raises(ValueError, match="patience"):
+        fit(small(), leave_one_out(dataset, validation=False), patience=1)
+    with pytest.raises(FileNotFoundError, match="run folder"):
+        fit(small(), split, resume=tmp_path)
+    model = small()
+    train.save(model, split, tmp_path / "no state")
+    with pytest.raises(FileNotFoundError, match="history"):
+        fit(model, split, resume=tmp_path / "no state")
+    train.save(model, split, tmp_path / "run", history=fit(model, split, epochs=1))
+    with pytest.raises(ValueError, match="same settings"):
+        fit(small(dim=8), split, resume=tmp_path / "run")
+
+
+def test_run_folder_scores_elsewhere(dataset, split, tmp_path):
+    model = small()
+    history = fit(model, split)
+    made = dict(load=dict(name_or_path="walks"))
+    train.save(model, split, tmp_path, dataset=dataset, history=history, data=made, metrics={"HR@10": 0.5})
+    names = ["config.json", "items.json", "metrics.json", "model.safetensors", "resume.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    loaded, items = train.load(tmp_path)
+    np.testing.assert_array_equal(loaded.score(split.test.queries), model.score(split.test.queries))
+    assert items["item_id"].tolist() == split.item_ids[1:].tolist() and items.index.tolist()[0] == 1
+    assert items["title"][1] == split.item_ids[1].replace("film", "Film No.")
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["data"] == made and config["training"]["lr"] == 2e-2 and config["framework"] == "pytorch"
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["HR@10"] == 0.5 and len(metrics["epochs"]) == 3
+
+
+def test_nothing_is_overwritten_unasked(split, tmp_path):
+    one, other = small(seed=0), small(seed=1)
+    train.save(one, split, tmp_path)
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        train.save(other, split, tmp_path)
+    np.testing.assert_array_equal(train.load(tmp_path)[0].items.weight.detach(), one.items.weight.detach())
+    train.save(other, split, tmp_path, overwrite=True)
+    np.testing.assert_array_equal(train.load(tmp_path)[0].items.weight.detach(), other.items.weight.detach())
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [({"model": "Oracle"}, "Oracle"), ({"format": 99}, "format 99"), ({"dim": 8}, "another model")],
+)
+def test_foreign_checkpoints(split, tmp_path, change, word):
+    train.save(small(), split, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    if "dim" in change:
+        config["config"] |= change
+    else:
+        config |= change
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=word):
+        train.load(tmp_path)
+
+
+def test_no_run_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run folder"):
+        train.load(tmp_path / "nowhere")
