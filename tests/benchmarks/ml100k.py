@@ -20,7 +20,7 @@ from llmrec_ref.tensorflow import sasrec as tf_sasrec
 from llmrec_ref.tensorflow import train as tf_train
 
 SEEDS = [0, 1, 2]
-FRAMEWORKS = {"PyTorch": (torch_sasrec.SASRec, torch_train), "TensorFlow": (tf_sasrec.SASRec, tf_train)}
+FRAMEWORKS = {"pytorch": (torch_sasrec.SASRec, torch_train), "tensorflow": (tf_sasrec.SASRec, tf_train)}
 SETTINGS = dict(lr=1e-3, batch_size=64, loss="cross_entropy")
 EPOCHS, PATIENCE = 60, 8
 METRICS = ["HR@10", "NDCG@10"]
@@ -54,7 +54,7 @@ def main():
         model.fit(split)
         for seen in (True, False):
             test = evaluate(model, split.test, filter_seen=seen)[METRICS].iloc[0].to_dict()
-            rows.append(dict(model=type(model).__name__, framework="NumPy", filter_seen=seen) | test)
+            rows.append(dict(model=type(model).__name__, framework=None, filter_seen=seen) | test)
     for framework, (model_class, train) in FRAMEWORKS.items():
         runs = [run(model_class, train, dataset, seed) for seed in SEEDS]
         for seed, (best_epoch, ndcg, _) in zip(SEEDS, runs, strict=True):

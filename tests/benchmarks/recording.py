@@ -1,6 +1,7 @@
 """Writes a recorded result: figures with everything needed to make them again."""
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -42,10 +43,11 @@ def record(name, *, title, protocol, seeds, rows, **more):
 
 
 def device():
-    """Name the processor and the number of cores."""
-    info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    return f"{len(names)} cores of {names[0]}"
+    """Name the number of cores and the processor."""
+    info = Path("/proc/cpuinfo")  # Linux; elsewhere platform knows
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{os.cpu_count()} cores, {(names or [platform.processor()])[0]}"
 
 
 def installed():
