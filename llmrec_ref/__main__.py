@@ -148,18 +148,19 @@ def _recommend(args):
         dataset, split = _load_data(items, made)
         return recommend(model, dataset, split, args.user, args.k), {}
     history = [item_id for row in csv.reader([args.history], skipinitialspace=True) for item_id in row]
-    return recommend_items(model, items, history, args.k, repeats=made["repeats"]), {}
+    repeats = made is not None and made["repeats"]
+    return recommend_items(model, items, history, args.k, repeats=repeats), {}
 
 
 def _load_run(args):
     config = runs.read_config(args.run)
-    if config["data"] is None:
-        raise ValueError(f"{args.run} does not say how its data were made: train it with this command line")
     framework = vars(args).get("framework", config["framework"])
     return *import_module(f"llmrec_ref.{framework}.train").load(args.run), config["data"]
 
 
 def _load_data(items, made):
+    if made is None:  # saved by a program
+        raise ValueError("this run does not say what data it was trained on: train it with this command line")
     dataset = datasets.load(**made["load"])
     split = _split(dataset, made["validation"])
     if split.item_ids[1:].tolist() != items["item_id"].tolist():

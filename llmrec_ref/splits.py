@@ -90,23 +90,25 @@ def leave_one_out(dataset, validation=True, seed=0, ties=None):
         validation: Whether to hold out the last but one item for validation.
         seed: Seed of the item numbers.
         ties: ``"source"`` lets the order of the source stand for time among equal timestamps. That
-            is always done, but must be said where ``dataset.repeats``: there whole baskets tie.
+            is always done, but must be said where ``dataset.repeats`` and last timestamps tie: baskets.
 
     Returns:
         A `Split` with one target a query; its time is the target's.
 
     Raises:
-        ValueError: ``dataset.repeats`` and ``ties`` is None, or an unknown ``ties``.
+        ValueError: The last items of ``dataset.repeats`` tie and ``ties`` is None, or an unknown ``ties``.
     """
     if ties not in (None, "source"):
         raise ValueError(f'ties={ties!r} is unknown: pass "source", or nothing.')
-    if dataset.repeats and ties is None:
-        raise ValueError(
-            f"{dataset.name} holds baskets whose items share one timestamp, so no item is the last: use "
-            'global_time, or pass ties="source" to take the order of the source for time.'
-        )
     events = _Events(dataset, seed)
     tested = np.flatnonzero(events.lengths >= 3)
+    last = events.starts[tested] + events.lengths[tested] - 1
+    tied = np.count_nonzero(events.times[last] == events.times[last - 1])
+    if dataset.repeats and tied and ties is None:
+        raise ValueError(
+            f"{dataset.name} holds baskets: for {tied} users no item is the last, since several share the last "
+            'timestamp. Use global_time, or pass ties="source" to take the order of the source for time.'
+        )
 
     def held_out(back):
         ends = events.starts[tested] + events.lengths[tested] - back

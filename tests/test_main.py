@@ -135,6 +135,17 @@ def test_recommend_from_a_history_needs_the_run_folder_alone(books, run, ask, tm
     assert not {"b03", "b04", "b05"} & {row["item_id"] for row in rows}
 
 
+def test_run_saved_by_a_program_answers_a_history_but_not_a_user(run, ask, refused, tmp_path):
+    train = pytest.importorskip("llmrec_ref.pytorch.train", exc_type=ImportError)
+    model, _ = train.load(run)
+    split = leave_one_out(datasets.load(run.parent / "books.csv"))
+    train.save(model, split, tmp_path / "mine")
+    told = [row["item_id"] for row in ask("recommend", tmp_path / "mine", "--history", "b03")["rows"]]
+    assert told == [row["item_id"] for row in ask("recommend", run, "--history", "b03")["rows"]]
+    for arguments in (["evaluate"], ["recommend", "--user", "reader-7"]):
+        assert "does not say what data" in refused(*arguments, tmp_path / "mine")
+
+
 def test_sequences_without_times_and_baskets_are_split_as_they_must_be(ask, tmp_path):
     pytest.importorskip("torch")
     bought = frame().assign(item=np.random.default_rng(0).integers(15, size=60 * 12))

@@ -118,6 +118,8 @@ def test_numbers_depend_on_the_seed_and_not_on_first_appearance():
 
 
 def test_repeats_need_a_word_about_ties():
+    dataset = make_dataset([(0, 0, 1), (0, 1, 2), (0, 0, 3), (0, 0, 4)], repeats=True)
+    assert len(splits.leave_one_out(dataset).test) == 1  # no basket: the last item is known
     dataset = make_dataset([(0, 0, 1), (0, 1, 1), (0, 0, 2), (0, 2, 2)], repeats=True)
     with pytest.raises(ValueError, match="global_time"):
         splits.leave_one_out(dataset)

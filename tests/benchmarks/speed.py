@@ -1,12 +1,14 @@
-"""Training speed of SASRec beside RecTools 0.19: same windows, loss, batch size. To book/results/speed.json.
+"""Training speed of SASRec beside RecTools 0.19: same windows, loss and batch size.
 
-RecTools wants older packages than ours, so it lives in an environment of its own:
+Writes book/results/speed.json. RecTools wants older packages than ours, so it lives in an environment of its own:
 
     python3 -m venv rectools-env
-    rectools-env/bin/pip install torch==2.13.0 "rectools[torch]==0.19.*"
+    rectools-env/bin/pip install torch==2.13.0
+    rectools-env/bin/pip install "rectools[torch]==0.19.*"
     python tests/benchmarks/speed.py --rectools-python rectools-env/bin/python
 
-It takes about ten minutes on two cores. Run it on a machine that does nothing else. Each measurement is a process of its own, on two threads.
+It takes about ten minutes on two cores. Run it on a machine that does nothing else. Each measurement is a
+process of its own, on two threads.
 """
 
 import argparse
@@ -134,6 +136,7 @@ def compare(rectools_python, epochs, n_runs):
             rows.append(row("RecTools 0.19", seed, peer, peer["val_ndcg"], peer))
             for name, framework in (("PyTorch", "pytorch"), ("TensorFlow", "tensorflow")):
                 found = measure(sys.executable, framework, epochs, seed)
+                assert found["n_targets"] == peer["n_targets"], "the windows differ"
                 reached = [ndcg >= peer["val_ndcg"] for ndcg in found["val_ndcg"]]
                 rows.append(row(name, seed, found, max(found["val_ndcg"]), peer, reached))
     return rows
@@ -151,7 +154,7 @@ def row(name, seed, found, ndcg, peer, reached=(False,)):
         "seconds an epoch": statistics.median(found["seconds"][1:6]),
         "targets a second": speed,
         "times RecTools": speed / peer_speed,
-        "compile seconds": max(0.0, found["seconds"][0] - statistics.median(found["seconds"][1:6])),
+        "first epoch more, seconds": max(0.0, found["seconds"][0] - statistics.median(found["seconds"][1:6])),
         "validation NDCG@10": ndcg,
         "epochs to RecTools' NDCG@10": len(found["seconds"]) if found is peer else epochs,
         "seconds to RecTools' NDCG@10": seconds,
@@ -164,10 +167,8 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rectools-python", default="python", help="Python of RecTools' environment")
-    parser.add_argument(
-        "--epochs", type=int, default=60, help="fewer than 6 give no sound median: for a try only"
-    )
+    parser.add_argument("--rectools-python", help="Python of RecTools' environment")
+    parser.add_argument("--epochs", type=int, default=60, help="under 6 is a try, no measurement")
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--name", default="speed", help="of the file in book/results")
     parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)  # one measurement, in this process
@@ -178,6 +179,8 @@ def main():
         result = rectools(*numbers, *data) if what == "rectools" else ours(what, *numbers)
         print(json.dumps(result))
         return
+    if args.rectools_python is None:
+        parser.error("--rectools-python is missing: see --help for how to make RecTools' environment")
     from recording import record
 
     rows = compare(args.rectools_python, args.epochs, args.runs)
@@ -185,9 +188,9 @@ def main():
         args.name,
         title="Training speed on MovieLens 100K",
         protocol=f"width {DIM}, {LAYERS} blocks, 1 head, length {MAX_LEN}, batch {BATCH_SIZE}, dropout {DROPOUT}, "
-        "float32, full cross-entropy, 2 threads; trained on all but the last two films of each person; seconds an "
-        "epoch: median of epochs 2 to 6; compile seconds: what the first took more; NDCG@10 on the last but one "
-        f"film, seen films filtered, RecTools' after {args.epochs} epochs, ours of the best epoch",
+        "float32, full cross-entropy, 2 threads; trained on all but the last two films of each person; seconds "
+        "an epoch: median of epochs 2 to 6; first epoch more: warm-up, and TensorFlow's compilation; NDCG@10 on "
+        f"the last but one film, seen films filtered: RecTools' after {args.epochs} epochs, our best epoch's",
         seeds=list(range(args.runs)),
         rows=rows,
     )
