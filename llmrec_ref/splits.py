@@ -96,7 +96,7 @@ def leave_one_out(dataset, validation=True, seed=0, ties=None):
         A `Split` with one target a query; its time is the target's.
 
     Raises:
-        ValueError: The last items of ``dataset.repeats`` tie and ``ties`` is None, or an unknown ``ties``.
+        ValueError: ``dataset.repeats``, last timestamps tie and ``ties`` is None; or an unknown ``ties``.
     """
     if ties not in (None, "source"):
         raise ValueError(f'ties={ties!r} is unknown: pass "source", or nothing.')
@@ -106,7 +106,7 @@ def leave_one_out(dataset, validation=True, seed=0, ties=None):
     tied = np.count_nonzero(events.times[last] == events.times[last - 1])
     if dataset.repeats and tied and ties is None:
         raise ValueError(
-            f"{dataset.name} holds baskets: for {tied} users no item is the last, since several share the last "
+            f"{dataset.name} holds baskets: for {tied} users no item is the last, as several share the last "
             'timestamp. Use global_time, or pass ties="source" to take the order of the source for time.'
         )
 

@@ -65,10 +65,15 @@ class SASRec(nn.Module):
         max_len: Newest items the model looks at.
         dropout: Probability on embeddings, attention weights and both branches of a block.
         seed: Of the initial weights.
+
+    Raises:
+        ValueError: ``n_heads`` does not divide ``dim``.
     """
 
     def __init__(self, n_items, dim=64, n_layers=2, n_heads=1, max_len=50, dropout=0.2, seed=0):
         super().__init__()
+        if dim % n_heads:
+            raise ValueError(f"n_heads={n_heads} must divide dim={dim}: choose another number of heads.")
         self.config = dict(
             n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads, max_len=max_len, dropout=dropout
         )

@@ -81,8 +81,8 @@ def main():
     record(
         "ml100k",
         title="MovieLens 100K, leave-one-out",
-        protocol="last film of each of 943 people, ranked among all 1,682; trained on all but the last film; "
-        "number of epochs chosen on the last but one, on the mean of all runs; intervals are 95 % t-intervals "
+        protocol="last film of each of 943 people, ranked among all 1,682; trained on all but that; "
+        "epochs chosen on the last but one, on the mean of all runs; intervals are 95 % t-intervals "
         "over seeds",
         seeds=SEEDS,
         rows=rows,

@@ -1,6 +1,6 @@
 """Training speed of SASRec beside RecTools 0.19: same windows, loss and batch size.
 
-Writes book/results/speed.json. RecTools wants older packages than ours, so it lives in an environment of its own:
+Writes book/results/speed.json. RecTools wants older packages than ours, so it has an environment of its own:
 
     python3 -m venv rectools-env
     rectools-env/bin/pip install torch==2.13.0
@@ -187,10 +187,11 @@ def main():
     record(
         args.name,
         title="Training speed on MovieLens 100K",
-        protocol=f"width {DIM}, {LAYERS} blocks, 1 head, length {MAX_LEN}, batch {BATCH_SIZE}, dropout {DROPOUT}, "
-        "float32, full cross-entropy, 2 threads; trained on all but the last two films of each person; seconds "
-        "an epoch: median of epochs 2 to 6; first epoch more: warm-up, and TensorFlow's compilation; NDCG@10 on "
-        f"the last but one film, seen films filtered: RecTools' after {args.epochs} epochs, our best epoch's",
+        protocol=f"width {DIM}, {LAYERS} blocks, 1 head, length {MAX_LEN}, batch {BATCH_SIZE}, dropout "
+        f"{DROPOUT}, float32, full cross-entropy, 2 threads; trained on all but the last two films of each "
+        "person; seconds an epoch: median of epochs 2 to 6; first epoch more: warm-up, and TensorFlow's "
+        "compilation; NDCG@10 on the last but one film, seen films filtered: RecTools' after "
+        f"{args.epochs} epochs, our best epoch's",
         seeds=list(range(args.runs)),
         rows=rows,
     )

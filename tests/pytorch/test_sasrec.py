@@ -77,3 +77,8 @@ def test_bad_histories(model, history, word):
 def test_seed_sets_the_weights():
     weights = [SASRec(30, dim=16, seed=seed).items.weight for seed in (0, 0, 1)]
     assert (weights[0] == weights[1]).all() and (weights[0] != weights[2]).any()
+
+
+def test_heads_must_divide_the_width():
+    with pytest.raises(ValueError, match="must divide dim=64"):
+        SASRec(3, dim=64, n_heads=3)
