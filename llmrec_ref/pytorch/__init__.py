@@ -3,4 +3,4 @@
 try:
     import torch  # noqa: F401
 except ImportError as error:
-    raise ImportError("llmrec_ref.pytorch needs PyTorch: pip install torch.") from error
+    raise ImportError(f"llmrec_ref.pytorch needs PyTorch: pip install torch ({error}).") from error

@@ -5,7 +5,8 @@ try:
     import tensorflow  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        "llmrec_ref.tensorflow needs TensorFlow and Keras: pip install tensorflow keras."
+        "llmrec_ref.tensorflow needs Keras on TensorFlow: pip install keras tensorflow, and let the "
+        f"environment variable KERAS_BACKEND be tensorflow or unset ({error})."
     ) from error
 
 if keras.backend.backend() != "tensorflow":

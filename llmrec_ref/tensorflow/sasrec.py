@@ -104,8 +104,11 @@ class SASRec(keras.Model):
         """Logits float32 (..., V) of hidden states (..., D): the item embeddings again, column 0 = -inf."""
         return ops.tensordot(hidden, self.items.embeddings, [[-1], [1]]) + self.no_padding
 
-    def call(self, item_ids):
-        """Logits float32 (B, L, V) of the item that follows each position of ``item_ids`` int64 (B, L)."""
+    def call(self, item_ids, training=None):
+        """Logits float32 (B, L, V) of the item that follows each position of ``item_ids`` int64 (B, L).
+
+        Keras hands ``training`` on to the dropout layers, but only if it stands in this signature.
+        """
         return self.logits(self.encode(item_ids))
 
     def score(self, queries):

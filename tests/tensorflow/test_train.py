@@ -81,6 +81,13 @@ def test_first_loss_is_that_of_the_untrained_model(split):
     assert history.epochs["loss"].item() == pytest.approx(np.mean(nats), rel=1e-5)
 
 
+def test_drops_out_in_training(split):
+    without, with_dropout, again = (
+        fit(small(dropout=p), split, epochs=1, lr=0.0).epochs["loss"].item() for p in (0.0, 0.5, 0.5)
+    )
+    assert abs(with_dropout - without) > 1e-4 and with_dropout == again
+
+
 def test_ends_with_the_weights_of_the_best_epoch(split):
     model = small()
     history = fit(model, split, loss=lambda logits, targets: -losses.cross_entropy(logits, targets))
