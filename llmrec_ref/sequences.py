@@ -53,8 +53,8 @@ def training_windows(histories, max_len, windows="newest"):
 def training_batches(windows, max_len, batch_size, rng):
     """Shuffle windows into batches of similar length, so that little is spent on padding.
 
-    Lengths are rounded up to a quarter of ``max_len``: a compiler that specialises on shapes (XLA) meets at
-    most four widths. The shapes of an epoch do not depend on ``rng``.
+    Lengths are rounded up to ``max_len``, its half, quarter or eighth: a compiler that specialises on shapes
+    (XLA) meets at most four widths. The shapes of an epoch do not depend on ``rng``.
 
     Args:
         windows: From `training_windows`.
@@ -66,8 +66,8 @@ def training_batches(windows, max_len, batch_size, rng):
         List of (item_ids, targets), both int64 (B, L) with L <= max_len: ``targets[b, l]`` is the item that
         follows ``item_ids[b, l]``; 0 = no target.
     """
-    step = -(-max_len // 4)
-    widths = np.minimum(max_len, -(-(np.array([len(w) for w in windows]) - 1) // step) * step)
+    sizes = np.array([-(-max_len // part) for part in (8, 4, 2, 1)])
+    widths = sizes[np.searchsorted(sizes, [len(window) - 1 for window in windows])]
     order = rng.permutation(len(windows))
     order = order[np.argsort(widths[order], kind="stable")]
     batches = []

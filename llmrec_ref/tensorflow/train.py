@@ -29,9 +29,14 @@ class Epochs(keras.callbacks.Callback):
         """Shuffle; give each dropout layer its own seed."""
         self.start = time.perf_counter()
         rng = np.random.default_rng([self.seed, epoch])
-        self.batches = training_batches(self.rows, self.max_len, self.batch_size, rng)
+        batches = training_batches(self.rows, self.max_len, self.batch_size, rng)
+        self.batches = [tuple(map(self.full, batch)) for batch in batches]
         for state in self.model.non_trainable_variables:
             state.assign(rng.integers(2**32, size=2, dtype=np.uint32))
+
+    def full(self, array):
+        """Fill up the last batch with empty rows, so that XLA has no shape more to compile."""
+        return np.pad(array, ((0, min(self.batch_size, len(self.rows)) - len(array)), (0, 0)))
 
     def dataset(self):
         """Return a tf.data.Dataset of the epoch's batches, whatever their length."""
@@ -110,7 +115,9 @@ def fit(
 
     start = len(recorder.rows)
     with tf.device(device), tqdm(total=epochs - start, desc="epochs", disable=not progress) as bar:
-        model.compile(optimizer, loss=lambda targets, logits: loss_function(logits, targets))
+        model.compile(
+            optimizer, loss=lambda targets, logits: loss_function(logits, targets), jit_compile=True
+        )
         turns = Epochs(rows, model.config["max_len"], batch_size, seed, recorder, bar)
         model.fit(
             turns.dataset(), initial_epoch=start, epochs=epochs, callbacks=[turns], shuffle=False, verbose=0

@@ -23,7 +23,7 @@ from llmrec_ref.tensorflow import train as tf_train
 SEEDS = [0, 1, 2]
 FRAMEWORKS = {"pytorch": (torch_sasrec.SASRec, torch_train), "tensorflow": (tf_sasrec.SASRec, tf_train)}
 SETTINGS = dict(lr=1e-3, batch_size=64, loss="cross_entropy")
-EPOCHS = 45  # at most
+EPOCHS = 40  # at most
 METRICS = ["HR@10", "NDCG@10"]
 
 
