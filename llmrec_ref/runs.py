@@ -19,7 +19,7 @@ class History:
 
     Attributes:
         epochs: DataFrame, one row an epoch: ``epoch`` (from 1), ``loss`` (nats a target: mean of the batches'
-            losses, weighted by windows), ``val_ndcg`` (NDCG@10 on validation, NaN without one), ``seconds``
+            losses), ``val_ndcg`` (NDCG@10 on validation, NaN without one), ``seconds``
             (of training alone; TensorFlow's first epoch includes compilation).
         best_epoch: The epoch whose weights the model now has: the one with the best ``val_ndcg``, or the
             last one without validation.

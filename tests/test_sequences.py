@@ -49,7 +49,7 @@ def test_batches_hold_every_target_after_its_item_once(lengths, batch_size, seed
     targets = []
     for item_ids, following in batches:
         assert item_ids.shape == following.shape and item_ids.dtype == following.dtype == np.int64
-        assert len(item_ids) <= batch_size and item_ids.shape[1] in (5, 10, 15, 20)
+        assert len(item_ids) <= batch_size and item_ids.shape[1] in (3, 5, 10, 20)
         valid = following > 0
         assert (following[valid] == item_ids[valid] + 1).all()
         assert (item_ids[~valid] == 0).all()
@@ -63,7 +63,7 @@ def test_batches_waste_little_are_shuffled_and_keep_their_shapes():
     first, again, other = (
         training_batches(windows, 50, 16, np.random.default_rng(seed)) for seed in (0, 0, 1)
     )
-    assert sum(x.size for x, _ in first) < 1.35 * sum(lengths - 1)  # all at full width: 2 times
+    assert sum(x.size for x, _ in first) < 1.45 * sum(lengths - 1)  # all at full width: 2 times
     assert all((x == y).all() for (x, _), (y, _) in zip(first, again, strict=True))
     members = [{frozenset(x[:, -1]) for x, _ in batches} for batches in (first, other)]
     assert members[0] != members[1]

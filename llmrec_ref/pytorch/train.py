@@ -90,9 +90,9 @@ def fit(
             optimizer.zero_grad()
             batch_loss.backward()
             optimizer.step()
-            total += batch_loss.item() * len(item_ids)
+            total += batch_loss.item()
         seconds = time.perf_counter() - start
-        stop = recorder.end_epoch(model, get_weights(model), total / len(rows), seconds)
+        stop = recorder.end_epoch(model, get_weights(model), total / len(batches), seconds)
         bar.set_postfix(recorder.rows[-1])
         if stop:
             break

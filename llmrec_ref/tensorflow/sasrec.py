@@ -18,7 +18,7 @@ SCORE_BATCH = 256  # queries at a time
 
 
 class Dropout(layers.Dropout):
-    """Keras' dropout, with the generator of random numbers named: XLA's own choice is 50 times slower on a CPU."""
+    """Keras' dropout with a named generator: the one that XLA picks on a CPU is 50 times slower."""
 
     def call(self, x, training=False):
         """Drop with probability ``rate`` in training."""
