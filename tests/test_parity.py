@@ -89,7 +89,8 @@ def test_gradients_agree(twins, batch):
 def test_loss_curves_agree_for_50_steps(split):
     pytorch, tensorflow = torch_sasrec.SASRec(**SIZES), tf_sasrec.SASRec(**SIZES, seed=1)
     parity.copy_weights(pytorch, tensorflow)
-    settings = dict(epochs=25, lr=1e-2, batch_size=32, progress=False)  # two steps an epoch
+    # two steps an epoch; larger steps would amplify the rounding in which any two implementations differ
+    settings = dict(epochs=25, lr=3e-3, batch_size=32, progress=False)
     ours = torch_train.fit(pytorch, split, **settings).epochs["loss"]
     theirs = tf_train.fit(tensorflow, split, **settings).epochs["loss"]
     assert ours.iloc[-1] < 0.9 * ours.iloc[0]
