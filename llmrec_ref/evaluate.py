@@ -60,11 +60,37 @@ def evaluate(score, part, ks=(1, 5, 10), filter_seen=None, ci=False):
     ranks, offsets, n_items = _rank(score, part, filter_seen, ks)
     values = {f"{name}@{k}": metric(ranks, offsets, k) for k in ks for name, metric in METRICS.items()}
     row = {}
-    intervals = _bootstrap(np.stack(list(values.values()), axis=1)) if ci else np.empty((len(values), 0))
+    intervals = bootstrap(np.stack(list(values.values()), axis=1)).T if ci else np.empty((len(values), 0))
     for (name, value), interval in zip(values.items(), intervals, strict=True):
         row[name] = value.mean()
         row |= {name + end: bound for end, bound in zip(("_low", "_high"), interval, strict=False)}
     return pd.DataFrame([row])
+
+
+def bootstrap(values):
+    """95 % percentile bootstrap interval of a mean (Efron, Annals of Statistics 7(1), 1979).
+
+    `RESAMPLES` times as many values are drawn with replacement; the interval holds the middle 95 % of their
+    means. The draw is seeded. Paired differences between two models are values like others.
+
+    Args:
+        values: Float (n,), one value a query, or (n, m): m columns resampled together.
+
+    Returns:
+        float64 (2,) or (2, m): low and high.
+
+    Raises:
+        ValueError: No values, or NaN or infinity among them.
+    """
+    values = np.asarray(values, dtype=float)
+    if not values.size or not np.isfinite(values).all():
+        raise ValueError("bootstrap needs at least one value, and finite ones: drop queries without a value.")
+    generator, n = np.random.default_rng(0), len(values)
+    means = []
+    for _ in range(20):  # in slices, which keep the weights small
+        drawn = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES // 20)  # how often each query is
+        means.append(drawn @ values / n)
+    return np.percentile(np.concatenate(means), [2.5, 97.5], axis=0)
 
 
 def _rank(score, part, filter_seen, ks=()):
@@ -142,13 +168,3 @@ def _check_scores(scores, shape):
         )
     if np.isnan(scores[:, 1:].min()):  # a minimum is NaN if any value is
         raise ValueError("score returned NaN: look for a diverged training or a division by zero.")
-
-
-def _bootstrap(values):
-    """95 % percentile intervals of the column means of (n_queries, n_metrics) values: (n_metrics, 2)."""
-    generator, n = np.random.default_rng(0), len(values)
-    means = []
-    for _ in range(20):  # in slices, which keep the weights small
-        drawn = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES // 20)  # how often each query is
-        means.append(drawn @ values / n)
-    return np.percentile(np.concatenate(means), [2.5, 97.5], axis=0).T

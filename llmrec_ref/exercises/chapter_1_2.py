@@ -1,0 +1,3 @@
+"""Checkers of chapter I.2, *Cross-entropy*."""
+
+CHECKERS = {}

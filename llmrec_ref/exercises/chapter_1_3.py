@@ -1,0 +1,3 @@
+"""Checkers of chapter I.3, *Linear scoring*."""
+
+CHECKERS = {}

@@ -1,0 +1,3 @@
+"""Checkers of chapter I.4, *Ranking and its measurement*."""
+
+CHECKERS = {}
