@@ -20,7 +20,7 @@ class History:
     Attributes:
         epochs: DataFrame, one row an epoch: ``epoch`` (from 1), ``loss`` (nats a target: mean of the batches'
             losses), ``val_ndcg`` (NDCG@10 on validation, NaN without one), ``seconds``
-            (of training alone; TensorFlow's first epoch includes compilation).
+            (of training alone; TensorFlow's first epoch includes compilation), and what ``measure`` returned.
         best_epoch: The epoch whose weights the model now has: the one with the best ``val_ndcg``, or the
             last one without validation.
         n_targets: Training targets an epoch.
@@ -42,12 +42,13 @@ class Recorder:
         split: Its validation part is scored after each epoch.
         patience: Stop after so many epochs without a better NDCG@10; None = never.
         resume: Run folder to go on from, or None.
+        measure: Function of the model that returns further numbers for the epoch's row, or None.
     """
 
-    def __init__(self, split, patience, resume=None):
+    def __init__(self, split, patience, resume=None, measure=None):
         if patience is not None and not len(split.validation):
             raise ValueError("patience needs a validation part: make the split with validation=True.")
-        self.split, self.patience, self.rows = split, patience, []
+        self.split, self.patience, self.measure, self.rows = split, patience, measure, []
         self.best_epoch, self.best_weights = 0, None
         if resume is not None:
             metrics = json.loads((Path(resume) / "metrics.json").read_text())
@@ -67,7 +68,8 @@ class Recorder:
         if len(validation):
             val_ndcg = float(evaluate(model, validation, ks=(10,))["NDCG@10"].iloc[0])
         best = self.rows[self.best_epoch - 1]["val_ndcg"] if self.best_epoch else None
-        self.rows.append(dict(epoch=len(self.rows) + 1, loss=loss, val_ndcg=val_ndcg, seconds=seconds))
+        row = dict(epoch=len(self.rows) + 1, loss=loss, val_ndcg=val_ndcg, seconds=seconds)
+        self.rows.append(row | (self.measure(model) if self.measure else {}))
         if val_ndcg is None or best is None or val_ndcg > best:
             self.best_epoch, self.best_weights = len(self.rows), weights
         return self.patience is not None and len(self.rows) - self.best_epoch >= self.patience

@@ -78,6 +78,27 @@ class Split:
         return int((~np.isin(flatten(part.targets)[0], flatten(self.train.queries.histories)[0])).sum())
 
 
+def train_only(sequences, n_items):
+    """Make a split that has training sequences and nothing else, for data that need no hidden targets.
+
+    Args:
+        sequences: 1-D int arrays, item numbers 1..n_items, oldest first; or an int array (n_users, length).
+        n_items: Size of the catalogue.
+
+    Returns:
+        A `Split` without validation and test queries; an item's own id is its number.
+
+    Raises:
+        ValueError: An item number outside 1..n_items.
+    """
+    histories = [np.asarray(sequence, dtype=np.int64) for sequence in sequences]
+    queries = Queries(histories, np.full(len(histories), -1))
+    check_histories(queries, n_items)
+    train = Part(queries, [np.empty(0, np.int64)] * len(queries), n_items=n_items)
+    nothing = Part(queries[:0], [], n_items=n_items)
+    return Split(train, nothing, nothing, n_items, np.array([None, *range(1, n_items + 1)], dtype=object))
+
+
 def leave_one_out(dataset, validation=True, seed=0, ties=None):
     """Hold out each user's last item as test target, and the one before as validation target.
 

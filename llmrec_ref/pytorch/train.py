@@ -31,6 +31,7 @@ def fit(
     resume=None,
     device="cpu",
     progress=True,
+    measure=None,
 ):
     """Train a model with AdamW and leave it with the weights of its best epoch.
 
@@ -49,6 +50,8 @@ def fit(
         resume: Run folder of the same model to go on from: the next loss is what it would have been.
         device: As PyTorch names it.
         progress: Print the number of targets and a progress bar.
+        measure: Called with the model after each epoch; the dict of numbers that it returns joins the epoch's
+            row of the history.
 
     Returns:
         `runs.History`.
@@ -71,7 +74,7 @@ def fit(
     )
     if resume is not None:
         set_state(model, optimizer, runs.read_resume(resume, model, "pytorch"))
-    recorder = runs.Recorder(split, patience, resume)
+    recorder = runs.Recorder(split, patience, resume, measure)
     if progress:
         print(f"{n_targets:,} training targets an epoch")
 
@@ -92,6 +95,7 @@ def fit(
             optimizer.step()
             total += batch_loss.item()
         seconds = time.perf_counter() - start
+        model.eval()
         stop = recorder.end_epoch(model, get_weights(model), total / len(batches), seconds)
         bar.set_postfix(recorder.rows[-1])
         if stop:

@@ -68,6 +68,7 @@ def fit(
     resume=None,
     device="cpu",
     progress=True,
+    measure=None,
 ):
     """Train a model with AdamW and leave it with the weights of its best epoch.
 
@@ -86,6 +87,8 @@ def fit(
         resume: Run folder of the same model to go on from: the next loss is what it would have been.
         device: As TensorFlow names it; build the model under the same ``tf.device``.
         progress: Print the number of targets and a progress bar.
+        measure: Called with the model after each epoch; the dict of numbers that it returns joins the epoch's
+            row of the history.
 
     Returns:
         `runs.History`.
@@ -109,7 +112,7 @@ def fit(
     optimizer.build(model.trainable_variables)
     if resume is not None:
         set_state(model, optimizer, runs.read_resume(resume, model, "tensorflow"))
-    recorder = runs.Recorder(split, patience, resume)
+    recorder = runs.Recorder(split, patience, resume, measure)
     if progress:
         print(f"{n_targets:,} training targets an epoch")
 

@@ -1,0 +1,98 @@
+"""Training losses in NumPy with their gradients: the references that both frameworks are tested against.
+
+Losses are means in nats over the positions that count, 0 (and gradient 0) where none does. All is computed in
+float64, and no exponential overflows, however large the logits.
+"""
+
+import numpy as np
+
+
+def log_softmax(logits):
+    r"""Logarithms of the probabilities that logits stand for.
+
+    .. math:: \ln p_j = z_j - \max_k z_k - \ln \sum_l e^{z_l - \max_k z_k}
+
+    Subtracting the largest logit changes nothing and keeps every exponent at 0 or below.
+
+    Args:
+        logits: Float (..., V); -inf has probability 0.
+
+    Returns:
+        float64 (..., V), nats.
+
+    Raises:
+        ValueError: NaN or +inf among the logits, or a row of -inf only.
+    """
+    logits = np.asarray(logits, dtype=float)
+    largest = logits.max(axis=-1, keepdims=True)
+    if not np.isfinite(largest).all():  # a maximum is NaN if any value is
+        raise ValueError("logits hold NaN, +inf or a row of -inf only: look for a diverged training.")
+    shifted = logits - largest
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def cross_entropy(logits, targets):
+    r"""Mean of -log softmax(logits)[target] over the positions that have a target, and its gradient.
+
+    .. math:: \mathcal{L} = -\frac{1}{|S|} \sum_{t \in S} \ln p_{t, y_t}, \qquad
+        \frac{\partial \mathcal{L}}{\partial z_{t,j}} = \frac{p_{t,j} - \mathbb{1}[j = y_t]}{|S|}
+
+    Args:
+        logits: Float (..., V); column 0 is padding and -inf.
+        targets: Whole numbers (...) in 0..V - 1; 0 = no target.
+
+    Returns:
+        ``(loss, gradient)``: float64 scalar, nats a target, and float64 (..., V).
+
+    Raises:
+        ValueError: Shapes that do not fit, a target outside 0..V - 1, column 0 not -inf, or logits that
+            `log_softmax` refuses.
+    """
+    logits, targets = np.asarray(logits, dtype=float), np.asarray(targets)
+    if logits.shape[:-1] != targets.shape:
+        raise ValueError(
+            f"targets {targets.shape} must have the shape {logits.shape[:-1]}, one a row of logits."
+        )
+    if not np.issubdtype(targets.dtype, np.integer) or np.any((targets < 0) | (targets >= logits.shape[-1])):
+        raise ValueError(f"targets must be item numbers up to {logits.shape[-1] - 1}, or 0 for none.")
+    if np.any(logits[..., 0] != -np.inf):
+        raise ValueError("column 0 of logits is padding and must be -inf: item 1 has column 1.")
+    log_p, valid = log_softmax(logits), targets > 0
+    count = max(1, valid.sum())
+    nats = -np.take_along_axis(log_p, np.maximum(targets, 1)[..., None], axis=-1)[..., 0]
+    observed = np.arange(logits.shape[-1]) == targets[..., None]
+    return np.where(valid, nats, 0).sum() / count, (np.exp(log_p) - observed) * valid[..., None] / count
+
+
+def binary_cross_entropy(logits, labels, valid=None):
+    r"""Mean of -y log σ(z) - (1 - y) log(1 - σ(z)) over the positions that count, and its gradient.
+
+    .. math:: \mathcal{L} = \frac{1}{|S|} \sum_{t \in S} \max(z_t, 0) - z_t y_t + \ln(1 + e^{-|z_t|}), \qquad
+        \frac{\partial \mathcal{L}}{\partial z_t} = \frac{\sigma(z_t) - y_t}{|S|}
+
+    Args:
+        logits: Float (...), finite.
+        labels: Float (...) in [0, 1]: the probability of yes. Ratings are not: divide them by the largest.
+        valid: Bool (...), which positions count; None = all.
+
+    Returns:
+        ``(loss, gradient)``: float64 scalar, nats a position, and float64 (...).
+
+    Raises:
+        ValueError: Shapes that do not fit, a label outside [0, 1], or a logit that is not finite.
+    """
+    logits, labels = np.asarray(logits, dtype=float), np.asarray(labels, dtype=float)
+    valid = np.ones(logits.shape, bool) if valid is None else np.asarray(valid, dtype=bool)
+    if not logits.shape == labels.shape == valid.shape:
+        raise ValueError(
+            f"logits {logits.shape}, labels {labels.shape} and valid {valid.shape} differ in shape."
+        )
+    if not np.all((labels >= 0) & (labels <= 1)):
+        raise ValueError("labels must lie in [0, 1]: scale ratings, or the loss has no lower bound.")
+    if not np.isfinite(logits).all():
+        raise ValueError("logits hold NaN or infinity: look for a diverged training.")
+    small = np.exp(-np.abs(logits))  # in (0, 1]: never overflows
+    nats = np.maximum(logits, 0) - logits * labels + np.log1p(small)
+    sigmoid = np.where(logits >= 0, 1, small) / (1 + small)
+    count = max(1, valid.sum())
+    return (nats * valid).sum() / count, (sigmoid - labels) * valid / count
