@@ -1,8 +1,10 @@
 """Recommenders that count instead of learning by gradient: what every other model must beat.
 
 Each has ``fit(split)``, which sees ``split.train`` only and returns self, and ``score(queries)``, which
-returns float32 (len(queries), n_items + 1) with column 0 = -inf. All but `Popularity` raise ValueError for an
-empty history. None depends on how items are numbered, but for the random start of `ALS`.
+returns float32 (len(queries), n_items + 1) with column 0 = -inf. All raise ValueError for an empty
+history, but `Popularity`, and `Bilinear` where it knows the users. None depends on how items are numbered,
+but for the random start of `ALS`. The equations of the linear scorers are functions: `ridge`,
+`bilinear_ridge`, `als_step`.
 """
 
 import numpy as np
@@ -90,10 +92,10 @@ class ItemKNN:
 class EASE:
     r"""Linear autoencoder with zero diagonal, in closed form.
 
-    .. math:: B_{ij} = -P_{ij} / P_{jj} \ (i \ne j), \quad B_{jj} = 0, \quad P = (X^\top X + \lambda I)^{-1}
+    .. math:: W_{ij} = -P_{ij} / P_{jj} \ (i \ne j), \quad W_{jj} = 0, \quad P = (R^\top R + \lambda I)^{-1}
 
-    with X the binary user-item matrix; a score is the history's binary row times B (Steck, Embarrassingly
-    shallow autoencoders for sparse data, WWW 2019, doi 10.1145/3308558.3313710, equation 8). B takes
+    with R the binary user-item matrix; a score is the history's binary row times W (Steck, Embarrassingly
+    shallow autoencoders for sparse data, WWW 2019, doi 10.1145/3308558.3313710, equation 8). W takes
     8 (n_items + 1)² bytes: 1.2 GB for 12,000 items.
 
     Args:
@@ -124,13 +126,11 @@ class EASE:
 class Ridge:
     r"""A linear taste over given item features for each history, by ridge regression.
 
-    .. math:: s_{uj} = v_j^\top w_u, \qquad
-        w_u = \arg\min_w \lVert r_u - V w \rVert^2 + \lambda \lVert w \rVert^2
-        = (V^\top V + \lambda I)^{-1} V^\top r_u
+    .. math:: s_{ui} = g_i^\top w_u, \qquad
+        w_u = \arg\min_w \lVert r_u - G w \rVert^2 + \lambda \lVert w \rVert^2
 
-    with :math:`r_u` the binary history over all items and V the item features (Hoerl and Kennard, Ridge
-    regression, Technometrics 12(1), 1970). It learns from the history alone, so an item that nobody has seen
-    can be scored.
+    with :math:`r_u` the binary history over all items and :math:`g_i`, a row of G, the features of an item.
+    It learns from the history alone, so an item that nobody has seen can be scored.
 
     Args:
         item_features: Float (n_items + 1, d), one row an item number; row 0, padding, is not looked at.
@@ -141,7 +141,8 @@ class Ridge:
     """
 
     def __init__(self, item_features, l2=1.0):
-        self.items, self.l2 = _check_features(item_features), _check_positive(l2=l2)
+        _check_positive(l2=l2)
+        self.items, self.l2 = _item_features(item_features), l2
 
     def fit(self, split):
         """Check that there is a row of features an item."""
@@ -149,24 +150,21 @@ class Ridge:
         return self
 
     def score(self, queries):
-        """Solve the normal equations of each history; multiply with the features."""
-        check_histories(queries, len(self.items) - 1)
-        gram = self.items.T @ self.items + self.l2 * np.eye(self.items.shape[1])
-        known = _user_item(queries, len(self.items) - 1) @ self.items  # (queries, d): V'r
-        return _as_scores(scipy.linalg.solve(gram, known.T, assume_a="pos").T @ self.items.T)
+        """Solve for the taste of each history; multiply with the features."""
+        n_items = len(self.items) - 1
+        check_histories(queries, n_items)
+        return _as_scores((self.items @ ridge(self.items, _user_item(queries, n_items).T, self.l2)).T)
 
 
 class Bilinear:
-    r"""Every pair of a user feature and an item feature has a weight, in closed form.
+    r"""Every pair of a user feature and an item feature has a weight, in closed form: see `bilinear_ridge`.
 
-    .. math:: s_{uj} = z_u^\top W v_j, \qquad
-        W = \arg\min_W \lVert R - Z W V^\top \rVert^2 + \lambda \lVert W \rVert^2
-        = P \left[ \frac{(P^\top Z^\top R V Q)_{kl}}{a_k b_l + \lambda} \right]_{kl} Q^\top
+    .. math:: s_{ui} = f_u^\top W g_i, \qquad
+        W = \arg\min_W \lVert R - F W G^\top \rVert^2 + \lambda \lVert W \rVert^2
 
-    with R the binary user-item matrix of training, and the eigendecompositions :math:`Z^\top Z = P
-    \operatorname{diag}(a) P^\top` and :math:`V^\top V = Q \operatorname{diag}(b) Q^\top`: ridge regression
-    on the Kronecker product of both features, without building it. Both features get a constant 1, so that W
-    holds the intercept and the two additive terms as well.
+    with R the binary user-item matrix of training, and :math:`f_u` and :math:`g_i`, rows of F and G, the
+    features of a user and of an item. Both get a constant 1 as well, so that W holds an intercept and
+    additive terms.
 
     Args:
         item_features: Float (n_items + 1, d), one row an item number; row 0, padding, is not looked at.
@@ -179,17 +177,18 @@ class Bilinear:
     """
 
     def __init__(self, item_features, user_features=None, l2=1.0):
-        self.items = _with_ones(_check_features(item_features))
-        self.users = None if user_features is None else np.asarray(user_features, float)
-        self.l2 = _check_positive(l2=l2)
+        _check_positive(l2=l2)
+        self.items, self.l2 = _with_ones(_item_features(item_features)), l2
+        self.items[0] = 0  # padding is no item without features: it is none at all
+        self.users = None if user_features is None else _with_ones(_finite_matrix(user_features))
 
     def fit(self, split):
         """Solve for W."""
         _check_rows(self.items, split.n_items)
-        users, seen = self._user_features(split.train.queries), _user_item(split.train.queries, split.n_items)
-        a, P = np.linalg.eigh(users.T @ users)
-        b, Q = np.linalg.eigh(self.items.T @ self.items)
-        self.weights = P @ (P.T @ (users.T @ (seen @ self.items)) @ Q / (np.outer(a, b) + self.l2)) @ Q.T
+        queries = split.train.queries
+        self.weights = bilinear_ridge(
+            self._user_features(queries), self.items, _user_item(queries, split.n_items), self.l2
+        )
         return self
 
     def score(self, queries):
@@ -197,23 +196,28 @@ class Bilinear:
         return _as_scores(self._user_features(queries) @ self.weights @ self.items.T)
 
     def _user_features(self, queries):
-        if self.users is not None:
-            return _with_ones(self.users[queries.users])
-        check_histories(queries, len(self.items) - 1)
-        seen = _user_item(queries, len(self.items) - 1)
-        return seen @ self.items / seen.sum(axis=1)[:, None]
+        if self.users is None:
+            check_histories(queries, len(self.items) - 1)
+            seen = _user_item(queries, len(self.items) - 1)
+            return seen @ self.items / seen.sum(axis=1)[:, None]
+        unknown = np.flatnonzero((queries.users < 0) | (queries.users >= len(self.users)))
+        if len(unknown):
+            raise ValueError(
+                f"Query {unknown[0]} is of user {queries.users[unknown[0]]}, but user_features has rows "
+                f"0..{len(self.users) - 1}: leave user_features out to score by history."
+            )
+        return self.users[queries.users]
 
 
 class ALS:
     r"""Matrix factorisation for implicit feedback, by alternating least squares.
 
-    .. math:: \min_{X, Y} \sum_{u, i} (1 + \alpha r_{ui}) (r_{ui} - x_u^\top y_i)^2
-        + \lambda \left( \lVert X \rVert^2 + \lVert Y \rVert^2 \right)
+    .. math:: \min_{F, G} \sum_{u, i} (1 + \alpha r_{ui}) (r_{ui} - f_u^\top g_i)^2
+        + \lambda \left( \lVert F \rVert^2 + \lVert G \rVert^2 \right)
 
-    with :math:`r_{ui}` 1 where user u has item i and 0 elsewhere. With one side fixed the other is a weighted
-    ridge regression a row; a query's row is solved for from its history (Hu, Koren and Volinsky,
-    Collaborative filtering for implicit feedback datasets, ICDM 2008, doi 10.1109/ICDM.2008.22, equations 3
-    to 5). A half step takes 8 dim² bytes for each user and each item.
+    with :math:`r_{ui}` 1 where user u has item i and 0 elsewhere. With one side fixed the other is
+    `als_step`; a query's factors are solved for from its history, known or new (Hu, Koren and Volinsky,
+    Collaborative filtering for implicit feedback datasets, ICDM 2008, doi 10.1109/ICDM.2008.22, equation 3).
 
     Args:
         dim: Width of the factors.
@@ -228,8 +232,7 @@ class ALS:
 
     def __init__(self, dim=32, l2=1.0, alpha=1.0, iterations=15, seed=0):
         _check_positive(dim=dim, l2=l2, iterations=iterations)
-        if not alpha >= 0:
-            raise ValueError(f"alpha={alpha}: the extra weight of what was seen must be at least 0.")
+        _check_alpha(alpha)
         self.dim, self.l2, self.alpha, self.iterations, self.seed = dim, l2, alpha, iterations, seed
 
     def fit(self, split):
@@ -238,48 +241,146 @@ class ALS:
         self.items = np.random.default_rng(self.seed).normal(0, 0.1, (split.n_items + 1, self.dim))
         self.items[0] = 0
         for _ in range(self.iterations):
-            self.items = self._solve(seen.T.tocsr(), self._solve(seen, self.items))
+            users = als_step(seen, self.items, self.l2, self.alpha)
+            self.items = als_step(seen.T, users, self.l2, self.alpha)
         return self
 
     def score(self, queries):
         """Solve for each history's factors; multiply with the items'."""
-        check_histories(queries, len(self.items) - 1)
-        return _as_scores(self._solve(_user_item(queries, len(self.items) - 1), self.items) @ self.items.T)
-
-    def _solve(self, seen, fixed):
-        """Factors (rows, dim) of one side, given the binary rows and the other side's factors."""
-        outer = (fixed[:, :, None] * fixed[:, None, :]).reshape(len(fixed), -1)
-        systems = self.alpha * (seen @ outer).reshape(-1, self.dim, self.dim)
-        systems += fixed.T @ fixed + self.l2 * np.eye(self.dim)
-        return np.linalg.solve(systems, (1 + self.alpha) * (seen @ fixed)[:, :, None])[:, :, 0]
+        n_items = len(self.items) - 1
+        check_histories(queries, n_items)
+        users = als_step(_user_item(queries, n_items), self.items, self.l2, self.alpha)
+        return _as_scores(users @ self.items.T)
 
 
-def _check_features(features):
-    features = np.array(features, dtype=float)
-    if features.ndim != 2 or not np.isfinite(features[1:]).all():
+def ridge(features, targets, l2):
+    r"""Ridge regression by its normal equations.
+
+    .. math:: (X^\top X + \lambda I)\, w = X^\top y
+
+    (Hoerl and Kennard, Ridge regression, Technometrics 12(1), 1970, doi 10.1080/00401706.1970.10488634.)
+
+    Args:
+        features: X, float (n, d).
+        targets: y, float (n,), or (n, m) for m regressions on the same features; dense or sparse.
+        l2: The penalty λ > 0.
+
+    Returns:
+        w, float64 (d,) or (d, m).
+
+    Raises:
+        ValueError: Features that are no finite matrix, targets of another length, or a penalty that is not
+            positive.
+    """
+    features = _finite_matrix(features)
+    _check_positive(l2=l2)
+    _check_shape("targets", np.shape(targets)[:1], features.shape[:1])
+    gram = features.T @ features + l2 * np.eye(features.shape[1])
+    return scipy.linalg.solve(gram, features.T @ targets, assume_a="pos")
+
+
+def bilinear_ridge(users, items, scores, l2):
+    r"""The weights of a bilinear score: ridge regression on every product of two features.
+
+    .. math:: W = \arg\min_W \lVert R - F W G^\top \rVert^2 + \lambda \lVert W \rVert^2
+        = P \left[ \frac{(P^\top F^\top R\, G\, Q)_{kl}}{a_k b_l + \lambda} \right]_{kl} Q^\top
+
+    with the eigendecompositions :math:`F^\top F = P \operatorname{diag}(a) P^\top` and :math:`G^\top G = Q
+    \operatorname{diag}(b) Q^\top`. The products, the Kronecker product of F and G, are never formed.
+
+    Args:
+        users: F, float (m, d_u).
+        items: G, float (n, d).
+        scores: R, float (m, n), dense or sparse.
+        l2: The penalty λ > 0.
+
+    Returns:
+        W, float64 (d_u, d).
+
+    Raises:
+        ValueError: Features that are no finite matrix, scores of another shape, or a penalty that is not
+            positive.
+    """
+    users, items = _finite_matrix(users), _finite_matrix(items)
+    _check_positive(l2=l2)
+    _check_shape("scores", np.shape(scores), (len(users), len(items)))
+    a, P = np.linalg.eigh(users.T @ users)
+    b, Q = np.linalg.eigh(items.T @ items)
+    return P @ (P.T @ (users.T @ (scores @ items)) @ Q / (np.outer(a, b) + l2)) @ Q.T
+
+
+def als_step(seen, fixed, l2, alpha):
+    r"""Half a step of `ALS`: the factors of one side, given the other's; a weighted ridge regression a row.
+
+    .. math:: f_u = \Bigl( G^\top G + \alpha \sum_{i \in H_u} g_i g_i^\top + \lambda I \Bigr)^{-1}
+        (1 + \alpha) \sum_{i \in H_u} g_i
+
+    with :math:`H_u` the items of user u (Hu, Koren and Volinsky 2008, equation 4). It takes 8 D² bytes for
+    each row of both sides.
+
+    Args:
+        seen: The binary matrix R, sparse (m, n); its transpose for the items' half step.
+        fixed: G, the other side's factors, float (n, D).
+        l2: The penalty λ > 0.
+        alpha: α, the extra weight of what was seen, at least 0.
+
+    Returns:
+        F, float64 (m, D).
+
+    Raises:
+        ValueError: Factors that are no finite matrix or have not a row for each column of ``seen``, or a
+            number out of its range.
+    """
+    fixed = _finite_matrix(fixed)
+    _check_positive(l2=l2)
+    _check_alpha(alpha)
+    _check_shape("factors", fixed.shape[:1], seen.shape[1:])
+    dim = fixed.shape[1]
+    outer = (fixed[:, :, None] * fixed[:, None, :]).reshape(-1, dim * dim)  # (n, D²): g g'
+    systems = fixed.T @ fixed + alpha * (seen @ outer).reshape(-1, dim, dim) + l2 * np.eye(dim)
+    return np.linalg.solve(systems, (1 + alpha) * (seen @ fixed)[:, :, None])[:, :, 0]
+
+
+def _finite_matrix(features):
+    features = np.asarray(features, dtype=float)
+    if features.ndim != 2 or not np.isfinite(features).all():
         raise ValueError(
-            f"features must be a finite matrix, a row an item and row 0 for padding, not {features.shape}."
+            f"Features must be a finite matrix, not {features.shape}: look for NaN, infinity or None."
         )
-    features[0] = 0
     return features
+
+
+def _item_features(features):
+    features = np.array(features, dtype=float, ndmin=1)  # a copy
+    features[:1] = 0  # padding
+    return _finite_matrix(features)
+
+
+def _with_ones(features):
+    return np.column_stack([features, np.ones(len(features))])
 
 
 def _check_rows(features, n_items):
     if len(features) != n_items + 1:
         raise ValueError(
-            f"features have {len(features)} rows, but {n_items} items and padding need {n_items + 1}."
+            f"Features have {len(features)} rows, but {n_items} items and padding need {n_items + 1}."
         )
+
+
+def _check_shape(name, found, expected):
+    if found != expected:
+        raise ValueError(f"The {name} have the shape {found}, but the other arguments need {expected}.")
 
 
 def _check_positive(**settings):
     for name, value in settings.items():
         if not value > 0:
             raise ValueError(f"{name}={value}: it must be positive.")
-    return value
 
 
-def _with_ones(features):
-    return np.column_stack([features, np.ones(len(features))])
+def _check_alpha(alpha):
+    if not alpha >= 0:
+        raise ValueError(f"alpha={alpha}: the extra weight of what was seen must be at least 0.")
 
 
 def _counts(split):

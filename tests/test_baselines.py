@@ -1,12 +1,31 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from llmrec_ref import datasets, splits
-from llmrec_ref.baselines import EASE, ItemKNN, Markov, Popularity
+from llmrec_ref.baselines import (
+    ALS,
+    EASE,
+    Bilinear,
+    ItemKNN,
+    Markov,
+    Popularity,
+    Ridge,
+    als_step,
+    bilinear_ridge,
+    ridge,
+)
 from llmrec_ref.evaluate import evaluate
 
-BASELINES = [Popularity, Markov, ItemKNN, EASE]
+BASELINES = [Popularity, Markov, ItemKNN, EASE, Ridge, Bilinear, ALS]
+
+
+def fitted(model, split):
+    """Build and fit a model; features follow an item's own id, not its number."""
+    features = [np.random.default_rng(int(item)).normal(size=3) for item in split.item_ids[1:]]
+    arguments = [np.vstack([np.zeros(3), *features])] if model in (Ridge, Bilinear) else []
+    return model(*arguments).fit(split)
 
 
 def make_split(sequences, n_items):
@@ -39,9 +58,9 @@ def test_figures_on_ml_100k(ml_100k, model, hr, ndcg):
     assert row["NDCG@10"] == pytest.approx(ndcg, abs=0.002)
 
 
-@pytest.mark.parametrize("model", BASELINES)
+@pytest.mark.parametrize("model", [model for model in BASELINES if model is not ALS])
 def test_metrics_do_not_depend_on_the_numbers_of_items(ml_100k, model):
-    one, other = (evaluate(model().fit(split), split.test) for split in ml_100k)
+    one, other = (evaluate(fitted(model, split), split.test) for split in ml_100k)
     pd.testing.assert_frame_equal(one, other, rtol=0, atol=1e-6)
 
 
@@ -55,19 +74,19 @@ def test_fit_sees_training_only(model):
     items, users = pd.DataFrame({"item_id": range(7)}), pd.DataFrame({"user_id": range(6)})
     tables = [datasets.Dataset("small", table, items, users, "ours") for table in (frame, other)]
     one, two = (splits.leave_one_out(table) for table in tables)
-    assert (model().fit(one).score(one.test.queries) == model().fit(two).score(one.test.queries)).all()
+    assert (fitted(model, one).score(one.test.queries) == fitted(model, two).score(one.test.queries)).all()
 
 
 @pytest.mark.parametrize("model", BASELINES)
 def test_scores_have_the_contract_form(model):
-    found = scores(model().fit(make_split([[1, 2, 3], [2, 1, 2]], n_items=5)), [1], [3, 2])
+    found = scores(fitted(model, make_split([[1, 2, 3], [2, 1, 2]], n_items=5)), [1], [3, 2])
     assert found.shape == (2, 6) and found.dtype == np.float32
     assert (found[:, 0] == -np.inf).all() and np.isfinite(found[:, 1:]).all()
 
 
-@pytest.mark.parametrize("model", [Markov, ItemKNN, EASE])
+@pytest.mark.parametrize("model", BASELINES[1:])
 def test_bad_histories_are_refused(model):
-    model = model().fit(make_split([[1, 2, 3]], n_items=3))
+    model = fitted(model, make_split([[1, 2, 3]], n_items=3))
     with pytest.raises(ValueError, match="empty history"):
         scores(model, [1], [])
     with pytest.raises(ValueError, match="no item number"):
@@ -110,3 +129,124 @@ def test_ease_solves_its_ridge_problem():
         weights[others, item] = np.linalg.solve(gram, seen[:, others].T @ seen[:, item])
     found = scores(EASE(l2=3).fit(split), *split.train.queries.histories)
     assert found[:, 1:] == pytest.approx((seen @ weights)[:, 1:], abs=1e-6)
+
+
+RNG = np.random.default_rng(0)
+ITEMS = RNG.normal(size=(7, 3))  # features of 6 items and padding
+SPLIT = make_split([RNG.integers(1, 7, 4) for _ in range(5)], n_items=6)
+
+
+def binary(split):
+    """The user-item matrix (users, n_items + 1), by loops."""
+    seen = np.zeros((len(split.train), split.n_items + 1))
+    for row, history in enumerate(split.train.queries.histories):
+        seen[row, history] = 1
+    return seen
+
+
+def augmented(features, targets, l2):
+    """Ridge as least squares: below the data, one row a weight that pulls it to 0."""
+    pull, zeros = np.sqrt(l2) * np.eye(features.shape[1]), np.zeros((features.shape[1], *targets.shape[1:]))
+    return np.linalg.lstsq(np.vstack([features, pull]), np.concatenate([targets, zeros]))[0]
+
+
+@pytest.mark.parametrize("targets", [RNG.normal(size=20), RNG.normal(size=(20, 4))])
+def test_ridge_is_least_squares_on_augmented_rows(targets):
+    features = RNG.normal(size=(20, 3))
+    assert ridge(features, targets, 0.7) == pytest.approx(augmented(features, targets, 0.7))
+
+
+def test_ridge_scores_items_by_their_features():
+    items = ITEMS.copy()
+    items[0] = np.nan  # padding is not looked at
+    tastes = augmented(ITEMS[1:], binary(SPLIT)[:, 1:].T, l2=2)
+    found = scores(Ridge(items, l2=2).fit(SPLIT), *SPLIT.train.queries.histories)
+    assert found[:, 1:] == pytest.approx((ITEMS[1:] @ tastes).T, abs=1e-6)
+
+
+@pytest.mark.parametrize("features", [None, RNG.normal(size=(5, 2))])
+def test_bilinear_is_ridge_on_the_kronecker_product(features):
+    seen, items = binary(SPLIT)[:, 1:], np.column_stack([ITEMS[1:], np.ones(6)])
+    users = (
+        seen @ items / seen.sum(axis=1, keepdims=True) if features is None else np.c_[features, np.ones(5)]
+    )
+    weights = augmented(np.kron(users, items), seen.ravel(), l2=0.5).reshape(users.shape[1], 4)
+    assert bilinear_ridge(users, items, seen, 0.5) == pytest.approx(weights)
+    model = Bilinear(ITEMS, features, l2=0.5).fit(SPLIT)
+    assert scores(model, *SPLIT.train.queries.histories)[:, 1:] == pytest.approx(
+        users @ weights @ items.T, abs=1e-6
+    )
+
+
+def test_bilinear_with_user_features_needs_the_user_and_no_history():
+    model = Bilinear(ITEMS, RNG.normal(size=(5, 2))).fit(SPLIT)
+    assert np.isfinite(scores(model, [])[:, 1:]).all()
+    for user in (-1, 5):
+        with pytest.raises(ValueError, match=rf"Query 1 is of user {user}.* rows 0..4"):
+            model.score(splits.Queries([np.array([1])] * 2, np.array([0, user])))
+
+
+def test_als_step_is_a_weighted_ridge_a_row():
+    seen, fixed, alpha, l2 = binary(SPLIT), RNG.normal(size=(7, 3)), 1.5, 0.8
+    found = als_step(sp.csr_array(seen), fixed, l2, alpha)
+    for row, factors in zip(seen, found, strict=True):
+        root = np.sqrt(1 + alpha * row)  # a weight w on a square is a factor sqrt(w) on its row
+        assert factors == pytest.approx(augmented(root[:, None] * fixed, root * row, l2))
+
+
+def als_objective(seen, users, items, l2, alpha):
+    errors = (1 + alpha * seen) * (seen - users @ items.T) ** 2
+    return errors.sum() + l2 * ((users**2).sum() + (items**2).sum())
+
+
+def test_no_half_step_of_als_raises_the_objective():
+    seen, setting = binary(SPLIT), {"l2": 0.3, "alpha": 2.0}
+    users, items = RNG.normal(size=(5, 2)), RNG.normal(size=(7, 2))
+    objectives = [als_objective(seen, users, items, **setting)]
+    for _ in range(10):
+        users = als_step(sp.csr_array(seen), items, **setting)
+        objectives.append(als_objective(seen, users, items, **setting))
+        items = als_step(sp.csr_array(seen.T), users, **setting)
+        objectives.append(als_objective(seen, users, items, **setting))
+    assert (np.diff(objectives) < 1e-9).all()
+    assert objectives[-1] < 0.9 * objectives[1]
+
+
+def test_als_gives_a_training_history_the_factors_it_had():
+    setting = {"l2": 0.3, "alpha": 2.0}
+    model = ALS(dim=2, iterations=500, **setting).fit(SPLIT)  # at rest: one more step changes nothing
+    users = als_step(sp.csr_array(binary(SPLIT)), model.items, **setting)
+    again = als_step(sp.csr_array(binary(SPLIT).T), users, **setting)
+    assert again == pytest.approx(model.items, abs=1e-6)
+    found = scores(model, *SPLIT.train.queries.histories)
+    assert found[:, 1:] == pytest.approx((users @ model.items.T)[:, 1:], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Ridge(ITEMS[:6]).fit(SPLIT), "6 rows, but 6 items and padding need 7"),
+        (lambda: Bilinear(ITEMS[1:]).fit(SPLIT), "6 rows, but 6 items and padding need 7"),
+        (lambda: Ridge(np.full((7, 2), np.nan)), "finite matrix"),
+        (lambda: Ridge(np.ones(7)), "finite matrix, not"),
+        (lambda: Ridge(None), "finite matrix"),
+        (lambda: Bilinear(np.full((7, 2), np.inf)), "finite matrix"),
+        (lambda: Bilinear(ITEMS, np.array([[np.nan]])), "finite matrix"),
+        (lambda: Ridge(ITEMS, l2=0), "l2=0: it must be positive"),
+        (lambda: Bilinear(ITEMS, l2=-1), "l2=-1: it must be positive"),
+        (lambda: ALS(l2=float("nan")), "l2=nan: it must be positive"),
+        (lambda: ALS(dim=0), "dim=0: it must be positive"),
+        (lambda: ALS(iterations=0), "iterations=0: it must be positive"),
+        (lambda: ALS(alpha=-1), "alpha=-1: .* at least 0"),
+        (lambda: ridge(ITEMS, np.ones(6), 1), r"targets have the shape \(6,\), .* need \(7,\)"),
+        (lambda: ridge(ITEMS, np.ones(7), -1), "l2=-1: it must be positive"),
+        (lambda: ridge(np.ones(7), np.ones(7), 1), "finite matrix"),
+        (lambda: bilinear_ridge(ITEMS, ITEMS, np.ones((7, 6)), 1), r"need \(7, 7\)"),
+        (lambda: bilinear_ridge(ITEMS, ITEMS, np.ones((7, 7)), 0), "l2=0: it must be positive"),
+        (lambda: als_step(sp.csr_array(np.ones((2, 6))), ITEMS, 1, 1), r"\(7,\), .* need \(6,\)"),
+        (lambda: als_step(sp.csr_array(np.ones((2, 7))), ITEMS, 1, -1), "alpha=-1"),
+    ],
+)
+def test_bad_settings_and_shapes_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
