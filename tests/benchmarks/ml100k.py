@@ -7,10 +7,8 @@ trained afresh, for so many epochs, on all but the last film and tested on that 
     python tests/benchmarks/ml100k.py          # about 15 minutes on two cores
 """
 
-import numpy as np
 import pandas as pd
-from recording import record
-from scipy import stats
+from recording import record, t_interval
 
 from llmrec_ref import datasets, splits
 from llmrec_ref.baselines import EASE, ItemKNN, Markov, Popularity
@@ -25,12 +23,6 @@ FRAMEWORKS = {"pytorch": (torch_sasrec.SASRec, torch_train), "tensorflow": (tf_s
 SETTINGS = dict(lr=1e-3, batch_size=64, loss="cross_entropy")
 EPOCHS = 40  # at most
 METRICS = ["HR@10", "NDCG@10"]
-
-
-def t_interval(values):
-    """Return mean, low and high: a 95 % t-interval over seeds."""
-    low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
-    return np.mean(values), low, high
 
 
 def choose(dataset):

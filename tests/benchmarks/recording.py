@@ -9,6 +9,9 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
+from scipy import stats
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "tensorflow-cpu", "tensorflow", "keras")
 
@@ -24,10 +27,12 @@ def record(name, *, title, protocol, seeds, rows, **more):
         rows: List of dicts, one a line of the table.
         **more: Further keys, such as the settings that were tried.
     """
+    script = Path(sys.argv[0]).resolve().relative_to(ROOT).as_posix()
+    command = " ".join(["python", script, *sys.argv[1:]])
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     result = dict(
         title=title,
-        command=f"python {Path(sys.argv[0]).resolve().relative_to(ROOT).as_posix()}",
+        command=command,
         commit=commit.stdout.strip(),
         date=date.today().isoformat(),
         device=device(),
@@ -40,6 +45,12 @@ def record(name, *, title, protocol, seeds, rows, **more):
     path = ROOT / "book" / "results" / f"{name}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"wrote {path.relative_to(ROOT)}")
+
+
+def t_interval(values):
+    """Return mean, low and high: a 95 % t-interval over seeds."""
+    low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
+    return float(np.mean(values)), float(low), float(high)
 
 
 def device():
