@@ -6,46 +6,55 @@ All take the same three arguments and return one float64 value a query; `evaluat
     offsets: int64 (n_queries + 1,): query q has the targets ``offsets[q]:offsets[q + 1]``, at least one.
     k: Length of the list that is looked at, at least 1.
 
-Below, a query has the targets T with ranks :math:`r_t`. With one target HR = Recall, Precision = HR / k,
+Anything else raises ValueError, but that the ranks are distinct is not checked.
+
+Below, a query has the targets Y with ranks :math:`r_y`. With one target HR = Recall, Precision = HR / k,
 MAP = MRR, and NDCG = 1 / log2(rank + 2) if rank < k.
 """
+
+import numbers
 
 import numpy as np
 
 
 def hit_rate(ranks, offsets, k):
-    r"""Whether any target is among the first k: :math:`\mathbb{1}[\min_t r_t < k]`. Also called Success."""
+    r"""Whether any target is among the first k: :math:`\mathbb{1}[\min_y r_y < k]`. Also called Success."""
+    ranks, offsets = _checked(ranks, offsets, k)
     return (_best(ranks, offsets) < k).astype(float)
 
 
 def recall(ranks, offsets, k):
-    r"""Share of the targets among the first k: :math:`|\{t: r_t < k\}| / |T|`."""
+    r"""Share of the targets among the first k: :math:`|\{y: r_y < k\}| / |Y|`."""
+    ranks, offsets = _checked(ranks, offsets, k)
     return _sum(ranks < k, offsets) / np.diff(offsets)
 
 
 def precision(ranks, offsets, k):
-    r"""Share of the first k that are targets: :math:`|\{t: r_t < k\}| / k`."""
+    r"""Share of the first k that are targets: :math:`|\{y: r_y < k\}| / k`."""
+    ranks, offsets = _checked(ranks, offsets, k)
     return _sum(ranks < k, offsets) / k
 
 
 def ndcg(ranks, offsets, k):
     r"""Discounted gain over that of the best possible list, for binary relevance.
 
-    .. math:: \frac{\sum_{t: r_t < k} 1 / \log_2(r_t + 2)}{\sum_{j=0}^{\min(k, |T|) - 1} 1 / \log_2(j + 2)}
+    .. math:: \frac{\sum_{y: r_y < k} 1 / \log_2(r_y + 2)}{\sum_{j=0}^{\min(k, |Y|) - 1} 1 / \log_2(j + 2)}
 
-    The ideal has min(k, \|T\|) ones, so a perfect list reaches 1 (Järvelin and Kekäläinen, Cumulated
+    The ideal has min(k, \|Y\|) ones, so a perfect list reaches 1 (Järvelin and Kekäläinen, Cumulated
     gain-based evaluation of IR techniques, ACM TOIS 20(4), 2002, with the discount 1 / log2(rank + 2)).
     """
+    ranks, offsets = _checked(ranks, offsets, k)
     ideal = np.cumsum(1 / np.log2(np.arange(k) + 2))
     gains = np.where(ranks < k, 1 / np.log2(ranks + 2), 0)
     return _sum(gains, offsets) / ideal[np.minimum(k, np.diff(offsets)) - 1]
 
 
 def reciprocal_rank(ranks, offsets, k):
-    r""":math:`1 / (\min_t r_t + 1)` if that target is among the first k, else 0; its mean is MRR.
+    r""":math:`1 / (\min_y r_y + 1)` if that target is among the first k, else 0; its mean is MRR.
 
     Voorhees, The TREC-8 question answering track report, 1999.
     """
+    ranks, offsets = _checked(ranks, offsets, k)
     best = _best(ranks, offsets)
     return np.where(best < k, 1 / (best + 1), 0)
 
@@ -53,11 +62,12 @@ def reciprocal_rank(ranks, offsets, k):
 def average_precision(ranks, offsets, k):
     r"""Mean over the targets of the precision at their rank, 0 beyond k; its mean is MAP.
 
-    .. math:: \frac{1}{|T|} \sum_{t: r_t < k} \frac{|\{s: r_s \le r_t\}|}{r_t + 1}
+    .. math:: \frac{1}{|Y|} \sum_{y: r_y < k} \frac{|\{y': r_{y'} \le r_y\}|}{r_y + 1}
 
-    It is divided by the number of targets, as in trec_eval; some libraries divide by min(k, \|T\|).
+    It is divided by the number of targets, as in trec_eval; some libraries divide by min(k, \|Y\|).
     Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008, section 8.4.
     """
+    ranks, offsets = _checked(ranks, offsets, k)
     counts = np.diff(offsets)
     ranks = ranks[np.lexsort((ranks, np.repeat(np.arange(len(counts)), counts)))]
     found = np.arange(len(ranks)) - np.repeat(offsets[:-1], counts) + 1  # targets up to this one
@@ -72,6 +82,25 @@ METRICS = {
     "MRR": reciprocal_rank,
     "MAP": average_precision,
 }
+
+
+def _checked(ranks, offsets, k):
+    """Return ranks and offsets as arrays, or say what is wrong with them."""
+    ranks, offsets = np.asarray(ranks), np.asarray(offsets)
+    if not isinstance(k, numbers.Integral) or k < 1:
+        raise ValueError(f"k={k!r} is no length of a list: give a whole number, at least 1.")
+    if ranks.ndim != 1 or ranks.dtype.kind != "i" or ranks.min(initial=0) < 0:
+        raise ValueError("ranks must be a 1-D array of whole numbers from 0, the best: see rank_targets.")
+    if offsets.ndim != 1 or offsets.dtype.kind != "i" or len(offsets) < 2:
+        raise ValueError("offsets must be a 1-D array of whole numbers, one more than there are queries.")
+    if offsets[0] != 0 or offsets[-1] != len(ranks):
+        raise ValueError(
+            f"offsets run from {offsets[0]} to {offsets[-1]}, but must run from 0 to {len(ranks)}, how many "
+            "ranks there are: take both from rank_targets."
+        )
+    if np.diff(offsets).min() < 1:
+        raise ValueError("A query has no target, or offsets fall: leave queries without a target out.")
+    return ranks, offsets
 
 
 def _sum(values, offsets):

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from llmrec_ref import evaluate as module
-from llmrec_ref.evaluate import evaluate, rank_targets
+from llmrec_ref.evaluate import bootstrap, evaluate, rank_targets
 from llmrec_ref.metrics import METRICS
 from llmrec_ref.splits import Part, Queries
 
@@ -224,3 +225,41 @@ def test_bootstrap_intervals():
     assert row["HR@1_high"] == pytest.approx(0.25 + half, abs=0.006)
     assert row["HR@4_low"] == row["HR@4"] == row["HR@4_high"] == 1
     assert row.equals(evaluate(scorer(table), part, ks=(1, 4), ci=True).loc[0])
+
+
+@pytest.mark.parametrize("n", [30, 943])
+def test_bootstrap_agrees_with_scipy(n):
+    generator = np.random.default_rng(n)
+    values = generator.choice([0, 0.3, 1], size=n, p=[0.7, 0.2, 0.1]) + generator.normal(0, 0.05, n)
+    theirs = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=generator)
+    # an end of 1,000 resamples varies by about 0.08 standard errors: four times that is allowed
+    assert bootstrap(values) == pytest.approx(list(theirs.confidence_interval), abs=0.35 * stats.sem(values))
+
+
+def test_bootstrap_of_three_values_is_that_of_all_27_resamples():
+    values = np.array([0.0, 0.0, 1.0])
+    # their means are 0, 1/3, 2/3 and 1, with the chances 8/27, 12/27, 6/27 and 1/27
+    assert bootstrap(values).tolist() == [0, 1]
+
+
+def test_bootstrap_of_columns_is_that_of_each():
+    values = np.random.default_rng(0).random((50, 3))
+    together = bootstrap(values)
+    assert together.shape == (2, 3)
+    for column in range(3):
+        assert together[:, column] == pytest.approx(bootstrap(values[:, column]))
+    assert bootstrap(values[:, 0].tolist()).shape == (2,)
+
+
+def test_paired_bootstrap_knows_a_constant_difference():
+    values = np.random.default_rng(0).random(40)
+    assert bootstrap(values + 0.25 - values) == pytest.approx([0.25, 0.25])
+    # moved and stretched values move and stretch the interval, and a change of sign swaps its ends
+    low, high = bootstrap(values)
+    assert bootstrap(3 - 2 * values) == pytest.approx([3 - 2 * high, 3 - 2 * low])
+
+
+@pytest.mark.parametrize("values", [[], np.empty((0, 2)), [0.5, np.nan], [[0.5, 0.1], [np.inf, 0.2]]])
+def test_bootstrap_refuses_what_has_no_mean(values):
+    with pytest.raises(ValueError, match="finite"):
+        bootstrap(values)

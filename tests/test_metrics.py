@@ -87,3 +87,48 @@ def test_agreement_with_ir_measures():
         expected[by_measure[found.measure]][int(found.query_id)] = found.value
     for (name, k), values in expected.items():
         assert np.abs(METRICS[name](*arrays(ranks), k) - values).max() <= 1e-9, (name, k)
+
+
+@pytest.mark.parametrize("metric", METRICS.values())
+@pytest.mark.parametrize(
+    "ranks, offsets, k, message",
+    [
+        ([0], [0, 1], 0, "k=0 .* at least 1"),
+        ([0], [0, 1], 2.0, "k=2.0 .* whole number"),
+        ([0], [0, 1], None, "k=None"),
+        ([-1], [0, 1], 5, "from 0, the best"),
+        ([0.0], [0, 1], 5, "whole numbers"),
+        ([[0]], [0, 1], 5, "1-D"),
+        (["0"], [0, 1], 5, "whole numbers"),
+        ([0], 1, 5, "offsets must be a 1-D"),
+        ([0], [0.0, 1.0], 5, "offsets must be .* whole numbers"),
+        ([0], [0], 5, "one more than there are queries"),
+        ([0, 1], [1, 2], 5, "run from 1 to 2, but must run from 0 to 2"),
+        ([0, 1], [0, 1], 5, "run from 0 to 1, but must run from 0 to 2"),
+        ([0, 1], [0, 3], 5, "run from 0 to 3"),
+        ([0, 1], [0, 0, 2], 5, "no target"),
+        ([0, 1], [0, 2, 1, 2], 5, "no target, or offsets fall"),
+    ],
+)
+def test_bad_input_is_refused(metric, ranks, offsets, k, message):
+    with pytest.raises(ValueError, match=message) as error:
+        metric(np.array(ranks), np.array(offsets), k)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("metric", METRICS.values())
+def test_lists_will_do(metric):
+    assert (metric([3, 0, 11, 7], [0, 3, 4], 5) == metric(*arrays([[3, 0, 11], [7]]), np.int64(5))).all()
+
+
+def test_two_users_done_by_hand():
+    # the chapter on ranking: targets at places 1, 4 and 12, and at place 5
+    values = {name: metric([0, 3, 11, 4], [0, 3, 4], 10) for name, metric in METRICS.items()}
+    assert values["HR"].tolist() == [1, 1]
+    assert values["Recall"].tolist() == [2 / 3, 1]
+    assert values["Precision"].tolist() == [0.2, 0.1]
+    assert values["MRR"].tolist() == [1, 0.2]
+    assert values["MAP"].tolist() == [0.5, 0.2]
+    assert values["NDCG"] == pytest.approx(
+        [(1 + 1 / np.log2(5)) / (1 + 1 / np.log2(3) + 0.5), 1 / np.log2(6)]
+    )
