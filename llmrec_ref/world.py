@@ -22,11 +22,25 @@ class World:
         start: float64 (n_tastes, n_items), distribution of the first item.
         transition: float64 (n_tastes, n_items, n_items, n_items): taste, item before last, last item, next
             item. The index of an item is its id minus 1.
+
+    Raises:
+        ValueError: Shapes that do not fit, or probabilities that are negative or do not sum to one.
     """
 
     prior: np.ndarray
     start: np.ndarray
     transition: np.ndarray
+
+    def __post_init__(self):
+        n_tastes, n_items = np.shape(self.start)
+        shapes = {"prior": (n_tastes,), "transition": (n_tastes, n_items, n_items, n_items)}
+        for name, shape in shapes.items():
+            if np.shape(getattr(self, name)) != shape:
+                raise ValueError(f"{name} must have the shape {shape}, not {np.shape(getattr(self, name))}.")
+        for name in ("prior", "start", "transition"):
+            p = np.asarray(getattr(self, name))
+            if not (np.all(p >= 0) and np.allclose(p.sum(axis=-1), 1)):
+                raise ValueError(f"{name} holds no probabilities: over the last axis they must sum to one.")
 
     @property
     def second(self):
@@ -43,7 +57,12 @@ class World:
 
         Returns:
             int64 (n_users, length), item ids 1..n_items, oldest first.
+
+        Raises:
+            ValueError: A number of users below 1, or a length below 2.
         """
+        if n_users < 1 or length < 2:
+            raise ValueError(f"n_users={n_users} must be at least 1 and length={length} at least 2.")
         rng = np.random.default_rng(seed)
         taste = rng.choice(len(self.prior), size=n_users, p=self.prior)
         items = np.empty((n_users, length), dtype=np.int64)
@@ -113,7 +132,15 @@ def make_world(seed=0, n_tastes=4, n_items=50, n_genres=10, n_eras=2, n_successo
 
     Returns:
         A World with uniform ``prior`` and ``start``.
+
+    Raises:
+        ValueError: A count below 1, more genres or eras than items, more successors than genres, or noise
+            outside [0, 1].
     """
+    if min(n_tastes, n_items, n_genres, n_eras, n_successors) < 1 or max(n_genres, n_eras) > n_items:
+        raise ValueError("counts must be at least 1, and there must be an item for each genre and era.")
+    if n_successors > n_genres or not 0 <= noise <= 1:
+        raise ValueError(f"n_successors={n_successors} of {n_genres} genres, noise={noise}: lower them.")
     rng = np.random.default_rng(seed)
     genre = rng.permutation(n_items) % n_genres
     era = rng.permutation(n_items) % n_eras

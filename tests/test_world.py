@@ -1,5 +1,6 @@
 """The generated world: its Bayes predictor against enumeration, and what was planted in it."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -159,3 +160,32 @@ def test_the_data_set_is_the_worlds_sample(world):
     assert data.time_unit == "steps" and data.repeats
     assert data.interactions["timestamp"].head(31).tolist() == [*range(30), 0]
     assert data.items["title"].iloc[16] == "Item 17"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(prior=np.array([0.5, 0.6])), "prior holds no probabilities"),
+        (dict(prior=np.array([-0.5, 1.5])), "prior holds no probabilities"),
+        (dict(start=np.full((2, 3), 0.5)), "start holds no probabilities"),
+        (dict(prior=np.ones(1)), r"prior must have the shape \(2,\)"),
+    ],
+)
+def test_a_world_holds_probabilities(change, message):
+    world = make_world(n_tastes=2, n_items=3, n_genres=2, n_eras=2, n_successors=1)
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(world, **change)
+
+
+@pytest.mark.parametrize(
+    "change", [dict(n_items=-1), dict(n_tastes=0), dict(n_genres=60), dict(n_successors=11), dict(noise=2)]
+)
+def test_impossible_worlds_are_refused(change):
+    with pytest.raises(ValueError, match="must be at least 1|lower them"):
+        make_world(**change)
+
+
+@pytest.mark.parametrize(("n_users", "length"), [(0, 5), (-3, 5), (5, 1)])
+def test_impossible_samples_are_refused(world, n_users, length):
+    with pytest.raises(ValueError, match="must be at least 1 and length"):
+        world.sample(n_users, length, seed=0)
