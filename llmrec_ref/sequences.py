@@ -14,7 +14,11 @@ def pad_left(histories, max_len):
 
     Returns:
         int64 (B, L), padded with 0 on the left.
+
+    Raises:
+        ValueError: ``max_len`` is below 1.
     """
+    _check_size(max_len=max_len)
     items, offsets = flatten([history[-max_len:] for history in histories])
     padded = np.zeros((len(histories), max_len), np.int64)
     padded[np.arange(max_len) >= max_len - np.diff(offsets)[:, None]] = items
@@ -35,8 +39,9 @@ def training_windows(histories, max_len, windows="newest"):
         window.
 
     Raises:
-        ValueError: Another value of ``windows``, or no history with two items.
+        ValueError: Another value of ``windows``, no history with two items, or ``max_len`` below 1.
     """
+    _check_size(max_len=max_len)
     if windows not in ("newest", "all"):
         raise ValueError(f'windows must be "newest" or "all", not {windows!r}.')
     cut = [
@@ -65,7 +70,11 @@ def training_batches(windows, max_len, batch_size, rng):
     Returns:
         List of (item_ids, targets), both int64 (B, L) with L <= max_len: ``targets[b, l]`` is the item that
         follows ``item_ids[b, l]``; 0 = no target.
+
+    Raises:
+        ValueError: ``batch_size`` is below 1.
     """
+    _check_size(batch_size=batch_size)
     sizes = np.array([-(-max_len // part) for part in (8, 4, 2, 1)])
     widths = sizes[np.searchsorted(sizes, [len(window) - 1 for window in windows])]
     order = rng.permutation(len(windows))
@@ -76,3 +85,9 @@ def training_batches(windows, max_len, batch_size, rng):
         item_ids, targets = padded[:, :-1], padded[:, 1:]
         batches.append((item_ids, np.where(item_ids > 0, targets, 0)))  # the first item follows nothing
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def _check_size(**sizes):
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name}={size}: it must be at least 1.")

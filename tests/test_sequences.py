@@ -69,3 +69,16 @@ def test_batches_waste_little_are_shuffled_and_keep_their_shapes():
     assert members[0] != members[1]
     shapes = [sorted(x.shape for x, _ in batches) for batches in (first, other)]
     assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: pad_left([np.array([1, 2])], 0),
+        lambda: training_windows([np.array([1, 2])], -1),
+        lambda: training_batches([np.array([1, 2])], 4, 0, np.random.default_rng(0)),
+    ],
+)
+def test_sizes_below_one_are_refused(call):
+    with pytest.raises(ValueError, match="(max_len|batch_size)=.*: it must be at least 1"):
+        call()
