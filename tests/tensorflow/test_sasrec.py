@@ -44,6 +44,27 @@ def test_a_later_item_changes_no_earlier_logit(model):
     assert np.abs(one[2:] - other[2:]).max() > 0.1
 
 
+def test_attention_by_hand(model):
+    layer = model.blocks[0].attention
+    x = np.random.default_rng(0).normal(size=(5, 16)).astype(np.float32)
+    causal = np.tri(5, dtype=bool)
+    found = layer(x[None], causal[None, None])[0]
+    q, k, v = np.split(x @ layer.qkv.kernel.numpy(), 3, axis=-1)  # fresh biases are 0
+    heads = []
+    for part in np.split(np.arange(16), layer.n_heads):
+        logits = q[:, part] @ k[:, part].T / np.sqrt(len(part)) + np.where(causal, 0, -np.inf)
+        weights = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        heads.append(weights @ v[:, part])
+    expected = np.concatenate(heads, axis=1) @ layer.out.kernel.numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_logits_are_products_with_the_item_table(model):
+    hidden = np.random.default_rng(0).normal(size=(3, 16)).astype(np.float32)
+    expected = hidden @ model.items.embeddings.numpy().T
+    np.testing.assert_allclose(model.logits(hidden)[:, 1:], expected[:, 1:], rtol=1e-4, atol=1e-5)
+
+
 def test_order_matters(model):
     one, other = model.score(queries([1, 2, 3], [2, 1, 3]))[:, 1:]
     assert np.abs(one - other).max() > 1e-3
