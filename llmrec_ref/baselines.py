@@ -65,10 +65,14 @@ class ItemKNN:
     k-th neighbour are kept, so that no numbering decides; an item that shares no user is no neighbour.
 
     Args:
-        k: Number of neighbours of an item.
+        k: Number of neighbours of an item, at least 1.
+
+    Raises:
+        ValueError: ``k`` is below 1.
     """
 
     def __init__(self, k=50):
+        _check_positive(k=k)
         self.k = k
 
     def fit(self, split):
@@ -99,10 +103,14 @@ class EASE:
     8 (n_items + 1)² bytes: 1.2 GB for 12,000 items.
 
     Args:
-        l2: The ridge penalty λ.
+        l2: The ridge penalty λ > 0.
+
+    Raises:
+        ValueError: A penalty that is not positive.
     """
 
     def __init__(self, l2=200.0):
+        _check_positive(l2=l2)
         self.l2 = l2
 
     def fit(self, split):

@@ -236,6 +236,8 @@ def test_als_gives_a_training_history_the_factors_it_had():
         (lambda: Bilinear(ITEMS, l2=-1), "l2=-1: it must be positive"),
         (lambda: ALS(l2=float("nan")), "l2=nan: it must be positive"),
         (lambda: ALS(dim=0), "dim=0: it must be positive"),
+        (lambda: EASE(0.0), "l2=0.0: it must be positive"),
+        (lambda: ItemKNN(0), "k=0: it must be positive"),
         (lambda: ALS(iterations=0), "iterations=0: it must be positive"),
         (lambda: ALS(alpha=-1), "alpha=-1: .* at least 0"),
         (lambda: ridge(ITEMS, np.ones(6), 1), r"targets have the shape \(6,\), .* need \(7,\)"),
