@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,9 @@ from llmrec_ref import datasets, runs, splits
 from llmrec_ref.baselines import Markov, Popularity
 from llmrec_ref.evaluate import evaluate
 from llmrec_ref.recommend import recommend, recommend_items
+
+SIZES = ("dim", "n_layers", "n_heads", "max_len", "dropout", "seed")  # of a model
+OPTIONS = ("lr", "batch_size", "loss", "n_negatives", "warmup", "seed", "device")  # of its training
 
 
 def main(arguments=None):
@@ -64,13 +68,20 @@ def _parser():
     option("--epochs", type=_positive, default=50, help="at most so many")
     option("--patience", type=_positive, default=5, help="stop after so many epochs without a better one")
     option("--dim", type=_positive, default=64, help="width")
-    option("--layers", type=_positive, default=2, dest="n_layers", help="Transformer blocks")
-    option("--heads", type=_positive, default=1, dest="n_heads", help="attention heads")
+    option("--layers", type=_positive, default=2, dest="n_layers", help="layers or blocks")
+    option("--heads", type=_positive, default=1, dest="n_heads", help="attention heads, if it has any")
     option("--max-len", type=_positive, default=50, help="newest items the model looks at")
     option("--dropout", type=float, default=0.2, help="probability")
     option("--lr", type=float, default=1e-3, help="learning rate")
     option("--batch-size", type=_positive, default=64, help="users a step")
-    option("--loss", default="cross_entropy", choices=["cross_entropy"], help="what to minimise")
+    option(
+        "--loss",
+        default="cross_entropy",
+        choices=runs.LOSSES,
+        help="what to minimise",
+    )
+    option("--negatives", type=_positive, default=256, dest="n_negatives", help="a step, for a sampled loss")
+    option("--warmup", type=int, default=0, help="steps over which the learning rate rises")
     option("--seed", type=int, default=0, help="of weights, dropout and batches")
     option("--device", default="cpu", help="where to train, as the framework names it")
     option("--min-user", type=_positive, default=1, help="keep users with at least so many interactions")
@@ -116,8 +127,8 @@ def _train(args):
     rows = _test_baselines(split)  # before training: a test that cannot be made stops here
 
     def fit(split, **limits):
-        sizes = {name: given[name] for name in ("dim", "n_layers", "n_heads", "max_len", "dropout", "seed")}
-        options = {name: given[name] for name in ("lr", "batch_size", "loss", "seed", "device")}
+        sizes = {name: given[name] for name in SIZES if name in signature(models[args.model]).parameters}
+        options = {name: given[name] for name in OPTIONS}
         model = models[args.model](split.n_items, **sizes)
         return model, training.fit(model, split, **options, **limits)
 

@@ -9,7 +9,11 @@ import pandas as pd
 from safetensors.numpy import load_file, save_file
 
 from llmrec_ref.evaluate import evaluate
+from llmrec_ref.sequences import sample_negatives
+from llmrec_ref.splits import flatten
 
+LOSSES = ("cross_entropy", "chunked_cross_entropy", "sampled_softmax", "bce", "gbce")
+SAMPLED = LOSSES[2:]  # these take negatives
 FORMAT = 1  # of run folders; raise it when an old one can no longer be read
 
 
@@ -78,6 +82,32 @@ class Recorder:
         """Return the `History`."""
         epochs = pd.DataFrame(self.rows).astype({"val_ndcg": float})
         return History(epochs, self.best_epoch, n_targets, settings, state)
+
+
+def choose_loss(losses, loss):
+    """Return the training loss of that name in a framework's ``losses``; ValueError if there is none."""
+    if not callable(loss) and loss not in LOSSES:
+        raise ValueError(f"unknown loss {loss!r}: choose one of {', '.join(LOSSES)}.")
+    return loss if callable(loss) else losses.TRAINING[loss]
+
+
+def negative_sampler(loss, n_negatives, split):
+    """Return a function of a generator: the negatives that a loss takes and their log counts, or nothing."""
+    if loss not in SAMPLED:
+        return lambda rng: ()
+    seen = np.bincount(flatten(split.train.queries.histories)[0], minlength=split.n_items + 1)
+    uniform = (np.arange(split.n_items + 1) > 0).astype(float)
+    probabilities = seen if loss == "sampled_softmax" else uniform
+    return lambda rng: sample_negatives(n_negatives, probabilities, rng)
+
+
+def count_targets(model, windows, batch_size, seed, progress):
+    """Count the targets of the first epoch, and print them if ``progress``."""
+    batches = model.batches(windows, batch_size, np.random.default_rng([seed, 0]))
+    n_targets = sum(np.count_nonzero(targets) for _, targets in batches)
+    if progress:
+        print(f"{n_targets:,} training targets an epoch")
+    return n_targets
 
 
 def write_run(folder, model, weights, framework, split, dataset, history, data, metrics, overwrite):

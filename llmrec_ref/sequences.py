@@ -4,6 +4,8 @@ import numpy as np
 
 from llmrec_ref.splits import flatten
 
+NEWEST_ONLY = 0.2  # share of cloze windows in which only the newest item is hidden
+
 
 def pad_left(histories, max_len):
     """Lay histories into one array, newest item last.
@@ -74,17 +76,126 @@ def training_batches(windows, max_len, batch_size, rng):
     Raises:
         ValueError: ``batch_size`` is below 1.
     """
-    _check_size(batch_size=batch_size)
-    sizes = np.array([-(-max_len // part) for part in (8, 4, 2, 1)])
-    widths = sizes[np.searchsorted(sizes, [len(window) - 1 for window in windows])]
-    order = rng.permutation(len(windows))
-    order = order[np.argsort(widths[order], kind="stable")]
     batches = []
-    for rows in np.split(order, np.arange(batch_size, len(order), batch_size)):
-        padded = pad_left([windows[row] for row in rows], widths[rows].max() + 1)
+    for rows, width in _buckets([len(window) - 1 for window in windows], max_len, batch_size, rng):
+        padded = pad_left([windows[row] for row in rows], width + 1)
         item_ids, targets = padded[:, :-1], padded[:, 1:]
         batches.append((item_ids, np.where(item_ids > 0, targets, 0)))  # the first item follows nothing
-    return [batches[i] for i in rng.permutation(len(batches))]
+    return batches
+
+
+def cloze_batches(windows, max_len, mask, mask_probability, batch_size, rng):
+    """Shuffle windows into batches of similar length and hide items, for models that look both ways.
+
+    Each item is hidden with ``mask_probability``, and at least one a window. One window in five has its
+    newest item hidden and no other: that is how the model is asked in the end (Sun et al., CIKM 2019, section
+    3.6).
+
+    Args:
+        windows: From `training_windows`, at most ``max_len`` items each.
+        max_len: Positions a model sees.
+        mask: The token that stands for a hidden item.
+        mask_probability: Of each item, in (0, 1].
+        batch_size: Windows B a batch; the last may be smaller.
+        rng: ``np.random.Generator``.
+
+    Returns:
+        List of (item_ids, targets), both int64 (B, L) with L <= max_len: ``targets[b, l]`` is the item that
+        the mask in ``item_ids[b, l]`` hides; 0 = not hidden.
+
+    Raises:
+        ValueError: ``batch_size`` is below 1, or ``mask_probability`` outside (0, 1].
+    """
+    if not 0 < mask_probability <= 1:
+        raise ValueError(f"mask_probability={mask_probability} must be above 0 and at most 1.")
+    batches = []
+    for rows, width in _buckets([len(window) for window in windows], max_len, batch_size, rng):
+        items = pad_left([windows[row] for row in rows], width)  # (B, L)
+        draw = np.where(items > 0, rng.random(items.shape), np.inf)
+        hidden = draw <= np.maximum(mask_probability, draw.min(axis=1, keepdims=True))
+        hidden &= items > 0
+        newest_only = rng.random(len(items)) < NEWEST_ONLY
+        hidden[newest_only] = np.arange(width) == width - 1
+        batches.append((np.where(hidden, mask, items), np.where(hidden, items, 0)))
+    return batches
+
+
+def sample_negatives(n_negatives, probabilities, rng):
+    """Draw items that serve as negative examples for all targets of a batch.
+
+    Args:
+        n_negatives: Number k of draws, with replacement.
+        probabilities: Float (n_items + 1,), how often each item is drawn; entry 0 is 0. They need not sum to
+            one.
+        rng: ``np.random.Generator``.
+
+    Returns:
+        ``(negatives, log_counts)``: int64 (k,), and float32 (k,), the logarithm of how often each is expected
+        among the k: what the logQ correction subtracts.
+
+    Raises:
+        ValueError: ``n_negatives`` is below 1, or probabilities are negative or all 0.
+    """
+    _check_size(n_negatives=n_negatives)
+    q = np.asarray(probabilities, dtype=float)
+    if np.any(q < 0) or q[0] != 0 or not q.any():
+        raise ValueError("probabilities must be at least 0, 0 for padding, and above 0 for some item.")
+    q = q / q.sum()
+    negatives = rng.choice(len(q), size=n_negatives, p=q)
+    return negatives, np.log(n_negatives * q[negatives]).astype(np.float32)
+
+
+class NextItem:
+    """How a causal model is trained and asked: each position is followed by its target.
+
+    A mixin for models of either framework with ``config["max_len"]``.
+    """
+
+    def windows(self, histories, windows):
+        """Cut training sequences: see `training_windows`."""
+        return training_windows(histories, self.config["max_len"], windows)
+
+    def batches(self, windows, batch_size, rng):
+        """Make an epoch's batches: see `training_batches`."""
+        return training_batches(windows, self.config["max_len"], batch_size, rng)
+
+    def question(self, histories):
+        """Lay out histories for scoring: the next item is read off the last position."""
+        return pad_left(histories, self.config["max_len"])
+
+
+class Cloze:
+    """How a bidirectional model is trained and asked: it finds the items that masks hide.
+
+    A mixin for models of either framework with ``config["max_len"]``, ``config["n_items"]`` and
+    ``config["mask_probability"]``. The mask is item number n_items + 1.
+    """
+
+    def windows(self, histories, windows):
+        """Cut training sequences into windows of at most ``max_len`` items: see `training_windows`."""
+        return training_windows(histories, self.config["max_len"] - 1, windows)
+
+    def batches(self, windows, batch_size, rng):
+        """Make an epoch's batches: see `cloze_batches`."""
+        sizes = self.config["max_len"], self.config["n_items"] + 1, self.config["mask_probability"]
+        return cloze_batches(windows, *sizes, batch_size, rng)
+
+    def question(self, histories):
+        """Lay out histories for scoring: the newest ``max_len`` - 1 items, and a mask for the next one."""
+        mask = np.array([self.config["n_items"] + 1])
+        newest = [np.append(history[-self.config["max_len"] + 1 :], mask) for history in histories]
+        return pad_left(newest, self.config["max_len"])
+
+
+def _buckets(lengths, max_len, batch_size, rng):
+    """Shuffle windows into batches (row numbers, width) of similar length, in random order."""
+    _check_size(batch_size=batch_size)
+    sizes = np.array([-(-max_len // part) for part in (8, 4, 2, 1)])
+    widths = sizes[np.searchsorted(sizes, lengths)]
+    order = rng.permutation(len(lengths))
+    order = order[np.argsort(widths[order], kind="stable")]
+    batches = np.split(order, np.arange(batch_size, len(order), batch_size))
+    return [(batches[i], widths[batches[i]].max()) for i in rng.permutation(len(batches))]
 
 
 def _check_size(**sizes):

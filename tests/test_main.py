@@ -210,7 +210,7 @@ def test_recommend_refuses_in_one_line(run, refused, arguments, message):
     ("arguments", "message"),
     [
         (["--data", "missing.csv"], "neither a file nor one of the known names"),
-        (["--model", "oracle"], "unknown model 'oracle'; choose one of sasrec"),
+        (["--model", "oracle"], "unknown model 'oracle'; choose one of gru4rec, sasrec, bert4rec"),
         (["--min-user", "1000"], "nothing is left of books.csv"),
         (["--device", "nowhere"], "nowhere"),
     ],

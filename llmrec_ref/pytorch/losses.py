@@ -1,6 +1,25 @@
-"""Training losses: functions of logits (..., V) and targets (...), where target 0 means none."""
+"""Training losses.
 
+`cross_entropy` and `binary_cross_entropy` are functions of logits. The others, which ``train.fit`` takes by
+name, are functions of hidden states and of the item table, so that no more logits need to be made than the
+loss looks at:
+
+    hidden: float32 (N, D), one row a target.
+    table: float32 (V, D), the item embeddings; row 0 is padding.
+    targets: int64 (N,), item numbers.
+    negatives: int64 (k,), from `sequences.sample_negatives`; one that is a row's target does not count there.
+    log_counts: float32 (k,), from there.
+
+Each returns a float32 scalar: the mean over the targets, in nats.
+"""
+
+import torch
 import torch.nn.functional as F
+
+from llmrec_ref.runs import LOSSES
+
+CHUNK = 512  # targets whose logits are made at a time: few enough to stay near the processor
+CALIBRATION = 0.75  # t of gBCE
 
 
 def cross_entropy(logits, targets):
@@ -30,3 +49,90 @@ def binary_cross_entropy(logits, labels, valid):
     """
     nats = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     return (nats * valid).sum() / valid.sum().clamp(min=1)
+
+
+def full_softmax(hidden, table, targets):
+    """Cross-entropy over the catalogue: every item is a negative."""
+    return cross_entropy(_logits(hidden, table), targets)
+
+
+def chunked_softmax(hidden, table, targets):
+    """Cross-entropy over the catalogue that holds the logits of `CHUNK` targets at a time.
+
+    Its gradient, probability minus target, is made chunk by chunk on the way forward, so that backward needs
+    no logits: memory grows with the catalogue, but not with the targets times the catalogue.
+    """
+    return _ChunkedSoftmax.apply(hidden, table, targets)
+
+
+class _ChunkedSoftmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, hidden, table, targets):
+        total = hidden.new_zeros(())
+        grad_hidden, grad_table = torch.empty_like(hidden), torch.zeros_like(table)
+        for start in range(0, len(targets), CHUNK):
+            h, y = hidden[start : start + CHUNK], targets[start : start + CHUNK, None]
+            p = _logits(h, table)  # (chunk, V), made probabilities in place
+            log_sum = p.logsumexp(1, keepdim=True)
+            total += (log_sum - p.gather(1, y)).sum()
+            p.sub_(log_sum).exp_().scatter_add_(1, y, -torch.ones_like(log_sum))
+            torch.mm(p, table, out=grad_hidden[start : start + CHUNK])
+            grad_table.addmm_(p.T, h)
+        ctx.save_for_backward(grad_hidden, grad_table)
+        ctx.count = max(1, len(targets))
+        return total / ctx.count
+
+    @staticmethod
+    def backward(ctx, grad_loss):
+        return *(grad * (grad_loss / ctx.count) for grad in ctx.saved_tensors), None
+
+
+def sampled_softmax(hidden, table, targets, negatives, log_counts):
+    """Cross-entropy among the target and its negatives, with the logQ correction.
+
+    A negative stands for all items, the more so the rarer it is drawn: subtracting the logarithm of its
+    expected count makes the sum of exponentials right on average (Bengio and Senecal, IEEE Transactions on
+    Neural Networks 19(4), 2008).
+    """
+    positive, negative = _pair_logits(hidden, table, targets, negatives)
+    logits = torch.cat([positive[:, None], negative - log_counts], dim=1)  # (N, 1 + k)
+    return (logits.logsumexp(1) - positive).mean()
+
+
+def bce(hidden, table, targets, negatives, log_counts):
+    """Binary cross-entropy of the target, a yes, and of its negatives, each a no: `gbce` with t = 0."""
+    return gbce(hidden, table, targets, negatives, log_counts, t=0.0)
+
+
+def gbce(hidden, table, targets, negatives, log_counts, t=CALIBRATION):
+    r"""Generalised binary cross-entropy, which undoes the over-confidence that negative sampling causes.
+
+    .. math:: -\beta \ln \sigma(z_y) - \sum_j \ln(1 - \sigma(z_j)), \qquad
+        \beta = \alpha \bigl( t (1 - 1/\alpha) + 1/\alpha \bigr), \quad \alpha = k / (n - 1)
+
+    divided by k + 1 (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192, equations 14 and 15).
+    ``log_counts`` is not looked at: negatives are meant to be drawn uniformly.
+    """
+    positive, negative = _pair_logits(hidden, table, targets, negatives)
+    alpha = len(negatives) / (len(table) - 2)
+    beta = alpha * (t * (1 - 1 / alpha) + 1 / alpha)
+    nats = beta * F.softplus(-positive) + F.softplus(negative).sum(1)
+    return nats.mean() / (len(negatives) + 1)
+
+
+TRAINING = dict(
+    zip(LOSSES, (full_softmax, chunked_softmax, sampled_softmax, bce, gbce), strict=True)
+)  # by name
+
+
+def _logits(hidden, table):
+    """Logits (N, V), column 0 = -inf."""
+    no_padding = torch.zeros(len(table), device=table.device, dtype=table.dtype)
+    no_padding[0] = -torch.inf
+    return F.linear(hidden, table, no_padding)
+
+
+def _pair_logits(hidden, table, targets, negatives):
+    """Logits of the targets (N,), and of the negatives (N, k), -inf where a negative is the target."""
+    hits = targets[:, None] == negatives
+    return (hidden * table[targets]).sum(1), (hidden @ table[negatives].T).masked_fill(hits, -torch.inf)

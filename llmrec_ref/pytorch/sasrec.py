@@ -4,15 +4,12 @@ Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018, with la
 attention and feed-forward (pre-norm) and positions counted from the newest item.
 """
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from llmrec_ref.sequences import pad_left
-from llmrec_ref.splits import check_histories
-
-SCORE_BATCH = 256  # queries at a time
+from llmrec_ref.pytorch.model import ItemModel
+from llmrec_ref.sequences import NextItem
 
 # Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding).
 
@@ -54,7 +51,7 @@ class Block(nn.Module):
         return x + self.dropout(self.outer(F.relu(self.inner(self.norm2(x)))))  # (B, L, D)
 
 
-class SASRec(nn.Module):
+class SASRec(NextItem, ItemModel):
     """Next-item logits for every position of a history.
 
     Args:
@@ -82,15 +79,7 @@ class SASRec(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(Block(dim, n_heads, dropout) for _ in range(n_layers))
         self.norm = nn.LayerNorm(dim, eps=1e-5)
-        no_padding = torch.zeros(n_items + 1)
-        no_padding[0] = -torch.inf
-        self.register_buffer("no_padding", no_padding, persistent=False)
-        generator = torch.Generator().manual_seed(seed)
-        for name, weight in self.named_parameters():
-            if weight.dim() == 2:
-                nn.init.normal_(weight, std=0.02, generator=generator)
-            elif name.endswith("bias"):
-                nn.init.zeros_(weight)
+        self.initialise(seed)
 
     def encode(self, item_ids):
         """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L), padded left with 0, L <= max_len."""
@@ -103,35 +92,3 @@ class SASRec(nn.Module):
         for block in self.blocks:
             x = block(x, visible)
         return self.norm(x)
-
-    def logits(self, hidden):
-        """Logits float32 (..., V) of hidden states (..., D): the item embeddings again, column 0 = -inf."""
-        return F.linear(hidden, self.items.weight, self.no_padding)
-
-    def forward(self, item_ids):
-        """Logits float32 (B, L, V) of the item that follows each position of ``item_ids`` int64 (B, L)."""
-        return self.logits(self.encode(item_ids))
-
-    @torch.no_grad()
-    def score(self, queries):
-        """Score every item as the next one of each query's history.
-
-        Args:
-            queries: `splits.Queries`; only ``histories`` are looked at.
-
-        Returns:
-            np.float32 (len(queries), n_items + 1), column 0 = -inf.
-
-        Raises:
-            ValueError: An empty history, or an item number outside 1..n_items.
-        """
-        check_histories(queries, self.config["n_items"])
-        item_ids = torch.from_numpy(pad_left(queries.histories, self.config["max_len"]))
-        training = self.training
-        self.eval()
-        scores = [
-            self.logits(self.encode(batch.to(self.no_padding.device))[:, -1]).cpu().numpy()
-            for batch in item_ids.split(SCORE_BATCH)
-        ]
-        self.train(training)
-        return np.concatenate(scores)

@@ -8,12 +8,12 @@ from tqdm import tqdm
 
 from llmrec_ref import runs
 from llmrec_ref.pytorch import losses
+from llmrec_ref.pytorch.bert4rec import BERT4Rec
+from llmrec_ref.pytorch.gru4rec import GRU4Rec
 from llmrec_ref.pytorch.sasrec import SASRec
-from llmrec_ref.sequences import training_batches, training_windows
 
-MODELS = {"SASRec": SASRec}  # what a run folder may hold
+MODELS = {model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)}  # what a run folder may hold
 EPSILON = 1e-12  # of AdamW: PyTorch and Keras add it at different places, so it must not matter
-SLICE = 512  # positions whose logits are made at a time: few enough to stay near the processor
 
 
 def fit(
@@ -24,8 +24,10 @@ def fit(
     lr=1e-3,
     batch_size=64,
     loss="cross_entropy",
+    n_negatives=256,
     seed=0,
     weight_decay=0.01,
+    warmup=0,
     windows="newest",
     patience=None,
     resume=None,
@@ -42,9 +44,12 @@ def fit(
         epochs: Passes over the training windows, those of a resumed run included.
         lr: Learning rate.
         batch_size: Windows a step.
-        loss: Function of `losses`, or its name.
+        loss: One of ``runs.LOSSES``, or a function of hidden states, item table and targets.
+        n_negatives: Negatives a step, for the losses in ``runs.SAMPLED``: drawn in proportion to how often
+            an item is in training for ``"sampled_softmax"``, and uniformly for the others.
         seed: Of batch order and dropout (the model's own ``seed`` sets its initial weights).
         weight_decay: Of AdamW, on every weight.
+        warmup: Steps over which the learning rate rises to ``lr``.
         windows: As in `sequences.training_windows`.
         patience: Stop after so many epochs without a better NDCG@10.
         resume: Run folder of the same model to go on from: the next loss is what it would have been.
@@ -57,17 +62,18 @@ def fit(
         `runs.History`.
 
     Raises:
-        ValueError: Nothing to train on; ``patience`` without validation; ``resume`` of another model.
+        ValueError: Nothing to train on; no such loss; ``patience`` without validation; ``resume`` of another
+            model.
         FileNotFoundError: ``resume`` is no run folder with a training state.
     """
-    settings = dict(
-        epochs=epochs, lr=lr, batch_size=batch_size, loss=getattr(loss, "__name__", loss), seed=seed
+    name = getattr(loss, "__name__", loss)
+    settings = dict(epochs=epochs, lr=lr, batch_size=batch_size, loss=name, seed=seed)
+    settings |= dict(
+        n_negatives=n_negatives, weight_decay=weight_decay, warmup=warmup, windows=windows, patience=patience
     )
-    settings |= dict(weight_decay=weight_decay, windows=windows, patience=patience)
-    loss_function = getattr(losses, loss) if isinstance(loss, str) else loss
-    max_len = model.config["max_len"]
-    rows = training_windows(split.train.queries.histories, max_len, windows)
-    n_targets = sum(len(row) - 1 for row in rows)
+    loss_function = runs.choose_loss(losses, loss)
+    draw = runs.negative_sampler(loss, n_negatives, split)
+    rows = model.windows(split.train.queries.histories, windows)
     model.to(device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=lr, weight_decay=weight_decay, eps=EPSILON, fused=True
@@ -75,21 +81,21 @@ def fit(
     if resume is not None:
         set_state(model, optimizer, runs.read_resume(resume, model, "pytorch"))
     recorder = runs.Recorder(split, patience, resume, measure)
-    if progress:
-        print(f"{n_targets:,} training targets an epoch")
+    n_targets = runs.count_targets(model, rows, batch_size, seed, progress)
 
     bar = tqdm(range(len(recorder.rows), epochs), desc="epochs", disable=not progress)
     for epoch in bar:
         start, total = time.perf_counter(), 0.0
         rng = np.random.default_rng([seed, epoch])
-        batches = training_batches(rows, max_len, batch_size, rng)
+        batches = model.batches(rows, batch_size, rng)
         torch.manual_seed(int(rng.integers(2**32)))  # dropout
         model.train()
-        for item_ids, targets in batches:
+        for step, (item_ids, targets) in enumerate(batches, start=epoch * len(batches) + 1):
+            optimizer.param_groups[0]["lr"] = lr * min(1, step / max(1, warmup))
+            negatives = [torch.from_numpy(part).to(device) for part in draw(rng)]
             item_ids, targets = torch.from_numpy(item_ids).to(device), torch.from_numpy(targets).to(device)
-            hidden, targets = model.encode(item_ids)[targets > 0], targets[targets > 0]  # (N, D), (N,)
-            slices = zip(hidden.split(SLICE), targets.split(SLICE), strict=True)
-            batch_loss = sum(loss_function(model.logits(h), t) * len(t) for h, t in slices) / len(targets)
+            hidden = model.encode(item_ids)[targets > 0]  # (N, D)
+            batch_loss = loss_function(hidden, model.table, targets[targets > 0], *negatives)
             optimizer.zero_grad()
             batch_loss.backward()
             optimizer.step()

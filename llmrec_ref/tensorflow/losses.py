@@ -1,7 +1,27 @@
-"""Training losses: functions of logits (..., V) and targets (...), where target 0 means none."""
+"""Training losses.
 
+`cross_entropy` and `binary_cross_entropy` are functions of logits. The others, which ``train.fit`` takes by
+name, are functions of hidden states and of the item table, so that no more logits need to be made than the
+loss looks at:
+
+    hidden: float32 (N, D), one row a position.
+    table: float32 (V, D), the item embeddings; row 0 is padding.
+    targets: Whole numbers (N,), item numbers; 0 = no target: the position does not count.
+    negatives: Whole numbers (k,), from `sequences.sample_negatives`; one that is a row's target does not
+        count there.
+    log_counts: float32 (k,), from there.
+
+Each returns a float32 scalar: the mean over the targets, in nats.
+"""
+
+import numpy as np
 import tensorflow as tf
 from keras import ops
+
+from llmrec_ref.runs import LOSSES
+
+CHUNK = 512  # positions whose logits are made at a time: few enough to stay near the processor
+CALIBRATION = 0.75  # t of gBCE
 
 
 def cross_entropy(logits, targets):
@@ -35,3 +55,112 @@ def binary_cross_entropy(logits, labels, valid):
     valid = ops.cast(valid, logits.dtype)
     nats = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
     return ops.sum(nats * valid) / ops.maximum(ops.sum(valid), 1)
+
+
+def full_softmax(hidden, table, targets):
+    """Cross-entropy over the catalogue: every item is a negative."""
+    return cross_entropy(_logits(hidden, table), targets)
+
+
+def chunked_softmax(hidden, table, targets):
+    """Cross-entropy over the catalogue that holds the logits of `CHUNK` positions at a time.
+
+    Its gradient, probability minus target, is made chunk by chunk on the way forward, so that backward needs
+    no logits: memory grows with the catalogue, but not with the positions times the catalogue.
+    """
+    n_chunks = -(-ops.shape(hidden)[0] // CHUNK)
+    targets = _pieces(ops.cast(targets, "int32"), n_chunks)  # (n_chunks, CHUNK)
+
+    @tf.custom_gradient
+    def loss(hidden, table):
+        pieces = _pieces(hidden, n_chunks)  # (n_chunks, CHUNK, D)
+
+        def chunk(i, total, grad_hidden, grad_table):
+            h, y = pieces[i], targets[i]
+            valid = ops.cast(y > 0, h.dtype)[:, None]  # (CHUNK, 1)
+            logits = _logits(h, table)  # (CHUNK, V)
+            log_sum = ops.logsumexp(logits, axis=1, keepdims=True)
+            total += ops.sum((log_sum[:, 0] - ops.sum(h * tf.gather(table, y), axis=1)) * valid[:, 0])
+            p = (ops.exp(logits - log_sum) - tf.one_hot(y, table.shape[0], dtype=h.dtype)) * valid
+            return (
+                i + 1,
+                total,
+                grad_hidden.write(i, p @ table),
+                grad_table + tf.matmul(p, h, transpose_a=True),
+            )
+
+        start = 0, tf.zeros((), hidden.dtype), tf.TensorArray(hidden.dtype, n_chunks), tf.zeros_like(table)
+        _, total, grad_hidden, grad_table = tf.while_loop(lambda i, *_: i < n_chunks, chunk, start)
+        grad_hidden = tf.reshape(grad_hidden.stack(), (-1, table.shape[1]))[: ops.shape(hidden)[0]]
+        count = ops.maximum(ops.sum(ops.cast(targets > 0, hidden.dtype)), 1)
+
+        def gradient(upstream):
+            return grad_hidden * (upstream / count), grad_table * (upstream / count)
+
+        return total / count, gradient
+
+    return loss(hidden, tf.convert_to_tensor(table))
+
+
+def sampled_softmax(hidden, table, targets, negatives, log_counts):
+    """Cross-entropy among the target and its negatives, with the logQ correction.
+
+    A negative stands for all items, the more so the rarer it is drawn: subtracting the logarithm of its
+    expected count makes the sum of exponentials right on average (Bengio and Senecal, IEEE Transactions on
+    Neural Networks 19(4), 2008).
+    """
+    positive, negative = _pair_logits(hidden, table, targets, negatives)
+    logits = ops.concatenate([positive[:, None], negative - log_counts], axis=1)  # (N, 1 + k)
+    return _mean(ops.logsumexp(logits, axis=1) - positive, targets)
+
+
+def bce(hidden, table, targets, negatives, log_counts):
+    """Binary cross-entropy of the target, a yes, and of its negatives, each a no: `gbce` with t = 0."""
+    return gbce(hidden, table, targets, negatives, log_counts, t=0.0)
+
+
+def gbce(hidden, table, targets, negatives, log_counts, t=CALIBRATION):
+    r"""Generalised binary cross-entropy, which undoes the over-confidence that negative sampling causes.
+
+    .. math:: -\beta \ln \sigma(z_y) - \sum_j \ln(1 - \sigma(z_j)), \qquad
+        \beta = \alpha \bigl( t (1 - 1/\alpha) + 1/\alpha \bigr), \quad \alpha = k / (n - 1)
+
+    divided by k + 1 (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192, equations 14 and 15).
+    ``log_counts`` is not looked at: negatives are meant to be drawn uniformly.
+    """
+    positive, negative = _pair_logits(hidden, table, targets, negatives)
+    k = negatives.shape[0]
+    alpha = k / (table.shape[0] - 2)
+    beta = alpha * (t * (1 - 1 / alpha) + 1 / alpha)
+    nats = beta * ops.softplus(-positive) + ops.sum(ops.softplus(negative), axis=1)
+    return _mean(nats, targets) / (k + 1)
+
+
+TRAINING = dict(
+    zip(LOSSES, (full_softmax, chunked_softmax, sampled_softmax, bce, gbce), strict=True)
+)  # by name
+
+
+def _logits(hidden, table):
+    """Logits (N, V), column 0 = -inf."""
+    no_padding = np.where(np.arange(table.shape[0]) > 0, 0, -np.inf).astype(hidden.dtype.name)
+    return tf.matmul(hidden, table, transpose_b=True) + no_padding
+
+
+def _pair_logits(hidden, table, targets, negatives):
+    """Logits of the targets (N,), and of the negatives (N, k), very low where a negative is the target."""
+    hits = ops.cast(targets[:, None] == ops.cast(negatives, targets.dtype), hidden.dtype)
+    positive = ops.sum(hidden * tf.gather(table, targets), axis=1)
+    return positive, tf.matmul(hidden, tf.gather(table, negatives), transpose_b=True) - 1e9 * hits
+
+
+def _mean(nats, targets):
+    valid = ops.cast(targets > 0, nats.dtype)
+    return ops.sum(nats * valid) / ops.maximum(ops.sum(valid), 1)
+
+
+def _pieces(array, n_pieces):
+    """Fill up with zeros and cut: (N, ...) to (n_pieces, CHUNK, ...)."""
+    missing = n_pieces * CHUNK - ops.shape(array)[0]
+    padded = tf.pad(array, [[0, missing]] + [[0, 0]] * (len(array.shape) - 1))
+    return tf.reshape(padded, (n_pieces, CHUNK, *array.shape[1:]))

@@ -4,29 +4,13 @@ Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018, with la
 attention and feed-forward (pre-norm) and positions counted from the newest item.
 """
 
-import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers, ops
 
-from llmrec_ref.sequences import pad_left
-from llmrec_ref.splits import check_histories
-
-SCORE_BATCH = 256  # queries at a time
+from llmrec_ref.sequences import NextItem
+from llmrec_ref.tensorflow.model import Dropout, ItemModel, normal
 
 # Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding).
-
-
-class Dropout(layers.Dropout):
-    """Keras' dropout with a named generator: the one that XLA picks on a CPU is 50 times slower."""
-
-    def call(self, x, training=False):
-        """Drop with probability ``rate`` in training."""
-        if not training or self.rate == 0:
-            return x
-        return tf.nn.experimental.stateless_dropout(
-            x, self.rate, self.seed_generator.next(), rng_alg="philox"
-        )
 
 
 class Attention(layers.Layer):
@@ -69,7 +53,7 @@ class Block(layers.Layer):
         return x + self.dropout2(self.outer(ops.relu(self.inner(self.norm2(x)))))  # (B, L, D)
 
 
-class SASRec(keras.Model):
+class SASRec(NextItem, ItemModel):
     """Next-item logits for every position of a history.
 
     Args:
@@ -92,13 +76,12 @@ class SASRec(keras.Model):
         self.config = dict(
             n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads, max_len=max_len, dropout=dropout
         )
-        normal = keras.initializers.RandomNormal(stddev=0.02, seed=keras.random.SeedGenerator(seed))
-        self.items = layers.Embedding(n_items + 1, dim, embeddings_initializer=normal, name="items")
-        self.positions = layers.Embedding(max_len, dim, embeddings_initializer=normal, name="positions")
+        draw = normal(seed)
+        self.items = layers.Embedding(n_items + 1, dim, embeddings_initializer=draw, name="items")
+        self.positions = layers.Embedding(max_len, dim, embeddings_initializer=draw, name="positions")
         self.dropout = Dropout(dropout)
-        self.blocks = [Block(dim, n_heads, dropout, normal, name=f"blocks.{i}") for i in range(n_layers)]
+        self.blocks = [Block(dim, n_heads, dropout, draw, name=f"blocks.{i}") for i in range(n_layers)]
         self.norm = layers.LayerNormalization(epsilon=1e-5, name="norm")
-        self.no_padding = np.where(np.arange(n_items + 1) > 0, 0, -np.inf).astype(np.float32)
         self(np.zeros((1, max_len), np.int64))  # makes the weights
 
     def encode(self, item_ids):
@@ -112,39 +95,3 @@ class SASRec(keras.Model):
         for block in self.blocks:
             x = block(x, visible)
         return self.norm(x)
-
-    def logits(self, hidden):
-        """Logits float32 (..., V) of hidden states (..., D): the item embeddings again, column 0 = -inf."""
-        return ops.tensordot(hidden, self.items.embeddings, [[-1], [1]]) + self.no_padding
-
-    @tf.function(jit_compile=True)
-    def newest_logits(self, item_ids):
-        """Logits float32 (B, V) of the item that comes next, after the newest position; without dropout."""
-        return self.logits(self.encode(item_ids)[:, -1])
-
-    def call(self, item_ids, training=None):
-        """Logits float32 (B, L, V) of the item that follows each position of ``item_ids`` int64 (B, L).
-
-        Keras hands ``training`` on to the dropout layers, but only if it stands in this signature.
-        """
-        return self.logits(self.encode(item_ids))
-
-    def score(self, queries):
-        """Score every item as the next one of each query's history.
-
-        Args:
-            queries: `splits.Queries`; only ``histories`` are looked at.
-
-        Returns:
-            np.float32 (len(queries), n_items + 1), column 0 = -inf.
-
-        Raises:
-            ValueError: An empty history, or an item number outside 1..n_items.
-        """
-        check_histories(queries, self.config["n_items"])
-        item_ids = pad_left(queries.histories, self.config["max_len"])
-        scores = [
-            self.newest_logits(batch).numpy()
-            for batch in np.split(item_ids, range(SCORE_BATCH, len(item_ids), SCORE_BATCH))
-        ]
-        return np.concatenate(scores)

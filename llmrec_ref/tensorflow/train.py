@@ -8,47 +8,69 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from llmrec_ref import runs
-from llmrec_ref.sequences import training_batches, training_windows
 from llmrec_ref.tensorflow import losses
+from llmrec_ref.tensorflow.bert4rec import BERT4Rec
+from llmrec_ref.tensorflow.gru4rec import GRU4Rec
 from llmrec_ref.tensorflow.sasrec import SASRec
 from llmrec_ref.tensorflow.weights import get_weights, set_weights
 
-MODELS = {"SASRec": SASRec}  # what a run folder may hold
+MODELS = {model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)}  # what a run folder may hold
 EPSILON = 1e-12  # of AdamW: PyTorch and Keras add it at different places, so it must not matter
+
+
+class Trainer(keras.Model):
+    """What Keras compiles and fits: a model's hidden states, and a loss of these and its item table."""
+
+    def __init__(self, model, loss):
+        super().__init__()
+        self.model, self.loss_function = model, loss
+
+    def call(self, inputs, training=None):
+        """Hidden states float32 (B, L, D) of (item_ids, ...)."""
+        return self.model.encode(inputs[0])
+
+    def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+        """Loss of the hidden states ``y_pred``, given targets int64 (B, L) and what else ``x`` holds."""
+        hidden = tf.reshape(y_pred, (-1, y_pred.shape[-1]))  # (B * L, D)
+        return self.loss_function(hidden, self.model.table, tf.reshape(y, (-1,)), *x[1:])
 
 
 class Epochs(keras.callbacks.Callback):
     """Shuffles the batches and seeds dropout before each epoch; validates and records after it."""
 
-    def __init__(self, rows, max_len, batch_size, seed, recorder, bar):
+    def __init__(self, trained, rows, batch_size, seed, draw, recorder, bar):
         super().__init__()
-        self.rows, self.max_len, self.batch_size, self.seed = rows, max_len, batch_size, seed
-        self.recorder, self.bar = recorder, bar
+        self.trained, self.rows, self.batch_size, self.seed = trained, rows, batch_size, seed
+        self.draw, self.recorder, self.bar = draw, recorder, bar
 
     def on_epoch_begin(self, epoch, logs=None):
         """Shuffle; give each dropout layer its own seed."""
         self.start = time.perf_counter()
-        rng = np.random.default_rng([self.seed, epoch])
-        batches = training_batches(self.rows, self.max_len, self.batch_size, rng)
+        self.rng = np.random.default_rng([self.seed, epoch])
+        batches = self.trained.batches(self.rows, self.batch_size, self.rng)
         self.batches = [tuple(map(self.full, batch)) for batch in batches]
-        for state in self.model.non_trainable_variables:
-            state.assign(rng.integers(2**32, size=2, dtype=np.uint32))
+        for state in self.trained.non_trainable_variables:
+            state.assign(self.rng.integers(2**32, size=2, dtype=np.uint32))
 
     def full(self, array):
         """Fill up the last batch with empty rows, so that XLA has no shape more to compile."""
         return np.pad(array, ((0, min(self.batch_size, len(self.rows)) - len(array)), (0, 0)))
 
     def dataset(self):
-        """Return a tf.data.Dataset of the epoch's batches, whatever their length."""
-        ids = tf.TensorSpec((None, None), tf.int64)
-        batches = tf.data.Dataset.from_generator(lambda: self.batches, output_signature=(ids, ids))
+        """Return a tf.data.Dataset of the epoch's batches: ((item_ids, ...), targets)."""
+        ids, drawn = tf.TensorSpec((None, None), tf.int64), self.draw(np.random.default_rng(0))
+        drawn = tuple(tf.TensorSpec(part.shape, part.dtype) for part in drawn)
+        batches = tf.data.Dataset.from_generator(
+            lambda: (((item_ids, *self.draw(self.rng)), targets) for item_ids, targets in self.batches),
+            output_signature=((ids, *drawn), ids),
+        )
         return batches.apply(tf.data.experimental.assert_cardinality(-(-len(self.rows) // self.batch_size)))
 
     def on_epoch_end(self, epoch, logs=None):
         """Hand the epoch to the recorder."""
         seconds = time.perf_counter() - self.start
-        model = self.model
-        model.stop_training = self.recorder.end_epoch(model, get_weights(model), logs["loss"], seconds)
+        weights = get_weights(self.trained)
+        self.model.stop_training = self.recorder.end_epoch(self.trained, weights, logs["loss"], seconds)
         self.bar.set_postfix(self.recorder.rows[-1])
         self.bar.update()
 
@@ -61,8 +83,10 @@ def fit(
     lr=1e-3,
     batch_size=64,
     loss="cross_entropy",
+    n_negatives=256,
     seed=0,
     weight_decay=0.01,
+    warmup=0,
     windows="newest",
     patience=None,
     resume=None,
@@ -79,9 +103,12 @@ def fit(
         epochs: Passes over the training windows, those of a resumed run included.
         lr: Learning rate.
         batch_size: Windows a step.
-        loss: Function of `losses`, or its name.
+        loss: One of ``runs.LOSSES``, or a function of hidden states, item table and targets.
+        n_negatives: Negatives a step, for the losses in ``runs.SAMPLED``: drawn in proportion to how often
+            an item is in training for ``"sampled_softmax"``, and uniformly for the others.
         seed: Of batch order and dropout (the model's own ``seed`` sets its initial weights).
         weight_decay: Of AdamW, on every weight.
+        warmup: Steps over which the learning rate rises to ``lr``.
         windows: As in `sequences.training_windows`.
         patience: Stop after so many epochs without a better NDCG@10.
         resume: Run folder of the same model to go on from: the next loss is what it would have been.
@@ -94,35 +121,35 @@ def fit(
         `runs.History`.
 
     Raises:
-        ValueError: No such device; nothing to train on; ``patience`` without validation; ``resume`` of
-            another model.
+        ValueError: No such device or loss; nothing to train on; ``patience`` without validation; ``resume``
+            of another model.
         FileNotFoundError: ``resume`` is no run folder with a training state.
     """
-    settings = dict(
-        epochs=epochs, lr=lr, batch_size=batch_size, loss=getattr(loss, "__name__", loss), seed=seed
+    name = getattr(loss, "__name__", loss)
+    settings = dict(epochs=epochs, lr=lr, batch_size=batch_size, loss=name, seed=seed)
+    settings |= dict(
+        n_negatives=n_negatives, weight_decay=weight_decay, warmup=warmup, windows=windows, patience=patience
     )
-    settings |= dict(weight_decay=weight_decay, windows=windows, patience=patience)
-    loss_function = getattr(losses, loss) if isinstance(loss, str) else loss
-    rows = training_windows(split.train.queries.histories, model.config["max_len"], windows)
-    n_targets = sum(len(row) - 1 for row in rows)
+    loss_function = runs.choose_loss(losses, loss)
+    draw = runs.negative_sampler(loss, n_negatives, split)
+    rows = model.windows(split.train.queries.histories, windows)
     if not tf.config.list_logical_devices(device.split(":")[0].upper()):  # TensorFlow would use another one
         found = ", ".join(sorted({d.device_type for d in tf.config.list_logical_devices()}))
         raise ValueError(f"TensorFlow has no device {device!r} here: choose one of {found}.")
-    optimizer = keras.optimizers.AdamW(lr, weight_decay=weight_decay, epsilon=EPSILON)
+    rate = keras.optimizers.schedules.PolynomialDecay(lr / warmup, max(1, warmup - 1), lr) if warmup else lr
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay, epsilon=EPSILON)
     optimizer.build(model.trainable_variables)
     if resume is not None:
         set_state(model, optimizer, runs.read_resume(resume, model, "tensorflow"))
     recorder = runs.Recorder(split, patience, resume, measure)
-    if progress:
-        print(f"{n_targets:,} training targets an epoch")
+    n_targets = runs.count_targets(model, rows, batch_size, seed, progress)
 
     start = len(recorder.rows)
     with tf.device(device), tqdm(total=epochs - start, desc="epochs", disable=not progress) as bar:
-        model.compile(
-            optimizer, loss=lambda targets, logits: loss_function(logits, targets), jit_compile=True
-        )
-        turns = Epochs(rows, model.config["max_len"], batch_size, seed, recorder, bar)
-        model.fit(
+        trainer = Trainer(model, loss_function)
+        trainer.compile(optimizer, jit_compile=True)
+        turns = Epochs(model, rows, batch_size, seed, draw, recorder, bar)
+        trainer.fit(
             turns.dataset(), initial_epoch=start, epochs=epochs, callbacks=[turns], shuffle=False, verbose=0
         )
 

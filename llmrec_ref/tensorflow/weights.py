@@ -5,29 +5,46 @@ import numpy as np
 from llmrec_ref.runs import check_weights
 
 PYTORCH_NAMES = {"kernel": "weight", "gamma": "weight", "embeddings": "weight", "beta": "bias"}
+GRU_NAMES = {
+    "kernel": ["weight_ih_l0"],
+    "recurrent_kernel": ["weight_hh_l0"],
+    "bias": ["bias_ih_l0", "bias_hh_l0"],
+}
 
 
 def get_weights(model):
     """Return a copy of a model's weights, dict of float32 arrays by PyTorch's names."""
-    return {name: _layout(variable, variable.numpy()).copy() for name, variable in _named(model).items()}
+    weights = {}
+    for variable in model.trainable_variables:
+        array = _layout(variable, variable.numpy())
+        names = _names(variable)
+        arrays = array if len(names) > 1 else [array]
+        # in C order: safetensors writes the memory as it lies
+        weights |= {name: np.array(part, order="C") for name, part in zip(names, arrays, strict=True)}
+    return weights
 
 
 def set_weights(model, weights):
     """Give a model the weights of `get_weights`, of either framework; ValueError if they do not fit."""
     check_weights(weights, get_weights(model))
-    for name, variable in _named(model).items():
-        variable.assign(_layout(variable, weights[name]))
-
-
-def _named(model):
-    """``sas_rec/blocks.0/norm1/gamma`` is ``blocks.0.norm1.weight``."""
-    names = {}
     for variable in model.trainable_variables:
-        *layers, last = variable.path.split("/")[1:]
-        names[".".join([*layers, PYTORCH_NAMES.get(last, last)])] = variable
-    return names
+        arrays = [weights[name] for name in _names(variable)]
+        variable.assign(_layout(variable, arrays[0] if len(arrays) == 1 else np.stack(arrays), back=True))
 
 
-def _layout(variable, array):
-    """Keras' kernels are (in, out), PyTorch's (out, in)."""
-    return np.ascontiguousarray(array.T) if variable.path.endswith("kernel") else array
+def _names(variable):
+    """``sas_rec/blocks.0/norm1/gamma`` is ``blocks.0.norm1.weight``; a GRU's two biases are one variable."""
+    *layers, last = variable.path.split("/")[1:]
+    if layers[-1] == "gru_cell":
+        return [".".join([*layers[:-1], name]) for name in GRU_NAMES[last]]
+    return [".".join([*layers, PYTORCH_NAMES.get(last, last)])]
+
+
+def _layout(variable, array, back=False):
+    """Keras' kernels are (in, out), PyTorch's (out, in); a GRU's gates are z, r, h here and r, z, h there."""
+    if variable.path.endswith("kernel") and back:
+        array = array.T
+    if "/gru_cell/" in variable.path:
+        z, r, h = np.split(array, 3, axis=-1)
+        array = np.concatenate([r, z, h], axis=-1)
+    return array.T if variable.path.endswith("kernel") and not back else array

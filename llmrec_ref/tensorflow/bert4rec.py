@@ -1,0 +1,64 @@
+"""BERT4Rec: a bidirectional Transformer over item histories, trained by cloze.
+
+Sun et al., "BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from Transformer",
+CIKM 2019 (arXiv:1904.06690), with layers normalised before attention and feed-forward (pre-norm), positions
+counted from the newest, and no output bias.
+"""
+
+import numpy as np
+from keras import layers, ops
+
+from llmrec_ref.sequences import Cloze
+from llmrec_ref.tensorflow.model import Dropout, ItemModel, normal
+from llmrec_ref.tensorflow.sasrec import Block
+
+# Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding; n_items + 1 is the mask).
+
+
+class BERT4Rec(Cloze, ItemModel):
+    """Logits of the items that masks stand for.
+
+    Args:
+        n_items: Size of the catalogue; items are numbered 1..n_items.
+        dim: Width D of embeddings and layers.
+        n_layers: Transformer blocks.
+        n_heads: Attention heads; must divide ``dim``.
+        max_len: Tokens the model looks at: the newest ``max_len`` - 1 items of a history, and a mask.
+        dropout: Probability on embeddings, attention weights and both branches of a block.
+        mask_probability: Of each item in training.
+        seed: Of the initial weights.
+
+    Raises:
+        ValueError: ``n_heads`` does not divide ``dim``.
+    """
+
+    def __init__(
+        self, n_items, dim=64, n_layers=2, n_heads=1, max_len=50, dropout=0.2, mask_probability=0.5, seed=0
+    ):
+        super().__init__()
+        self.config = dict(
+            n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads, max_len=max_len, dropout=dropout,
+            mask_probability=mask_probability,
+        )  # fmt: skip
+        draw = normal(seed)
+        self.items = layers.Embedding(n_items + 2, dim, embeddings_initializer=draw, name="items")
+        self.positions = layers.Embedding(max_len, dim, embeddings_initializer=draw, name="positions")
+        self.dropout = Dropout(dropout)
+        self.blocks = [Block(dim, n_heads, dropout, draw, name=f"blocks.{i}") for i in range(n_layers)]
+        self.norm = layers.LayerNormalization(epsilon=1e-5, name="norm")
+        self.head = layers.Dense(dim, kernel_initializer=draw, name="head")
+        self.head_norm = layers.LayerNormalization(epsilon=1e-5, name="head_norm")
+        self(np.zeros((1, max_len), np.int64))  # makes the weights
+
+    def encode(self, item_ids):
+        """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L), padded left with 0, L <= max_len."""
+        L = ops.shape(item_ids)[1]
+        age = ops.arange(L - 1, -1, -1)  # the newest token has position 0
+        x = self.dropout(self.items(item_ids) + self.positions(age))  # (B, L, D)
+        itself = age[:, None] == age  # (L, L)
+        visible = (item_ids > 0)[
+            :, None, None, :
+        ] | itself  # (B, 1, L, L): padding sees itself, lest it be NaN
+        for block in self.blocks:
+            x = block(x, visible)
+        return self.head_norm(ops.gelu(self.head(self.norm(x)), approximate=False))

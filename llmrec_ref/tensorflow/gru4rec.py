@@ -1,0 +1,54 @@
+"""GRU4Rec: a recurrent network over item histories.
+
+Hidasi, Karatzoglou, Baltrunas and Tikk, "Session-based Recommendations with Recurrent Neural Networks",
+ICLR 2016 (arXiv:1511.06939), with every position of a history as a target and the item embeddings as output
+weights.
+"""
+
+import numpy as np
+from keras import layers, ops
+
+from llmrec_ref.sequences import NextItem
+from llmrec_ref.tensorflow.model import Dropout, ItemModel, normal
+
+# Shapes: B batch, L length, D width, V = n_items + 1 (0 is padding).
+
+
+class GRU4Rec(NextItem, ItemModel):
+    """Next-item logits for every position of a history.
+
+    Args:
+        n_items: Size of the catalogue; items are numbered 1..n_items.
+        dim: Width D of embeddings and states.
+        n_layers: Gated recurrent layers.
+        max_len: Newest items the model looks at.
+        dropout: Probability on embeddings and on the output of each layer.
+        seed: Of the initial weights.
+    """
+
+    def __init__(self, n_items, dim=64, n_layers=1, max_len=50, dropout=0.2, seed=0):
+        super().__init__()
+        self.config = dict(n_items=n_items, dim=dim, n_layers=n_layers, max_len=max_len, dropout=dropout)
+        draw = normal(seed)
+        self.items = layers.Embedding(n_items + 1, dim, embeddings_initializer=draw, name="items")
+        self.recurrent = [
+            layers.GRU(
+                dim, return_sequences=True, kernel_initializer=draw, recurrent_initializer=draw,
+                name=f"recurrent.{i}",
+            )
+            for i in range(n_layers)
+        ]  # fmt: skip
+        self.dropouts = [Dropout(dropout) for _ in range(n_layers + 1)]
+        self(np.zeros((1, max_len), np.int64))  # makes the weights
+
+    def encode(self, item_ids):
+        """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L), padded left with 0."""
+        L = ops.shape(item_ids)[1]
+        # a state must not start in the padding: move it to the right, where it comes after all that counts
+        n_padding = ops.sum(ops.cast(item_ids == 0, "int32"), axis=1, keepdims=True)  # (B, 1)
+        step = ops.arange(L)
+        x = self.items(ops.take_along_axis(item_ids, (step + n_padding) % L, axis=1))  # (B, L, D)
+        x = self.dropouts[0](x)
+        for layer, dropout in zip(self.recurrent, self.dropouts[1:], strict=True):
+            x = dropout(layer(x))
+        return ops.take_along_axis(x, ((step - n_padding) % L)[:, :, None], axis=1)

@@ -1,0 +1,73 @@
+"""What all item-token models share: dropout, tied output, scoring."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from llmrec_ref.splits import check_histories
+
+SCORE_BATCH = 256  # queries at a time
+
+
+class Dropout(layers.Dropout):
+    """Keras' dropout with a named generator: the one that XLA picks on a CPU is 50 times slower."""
+
+    def call(self, x, training=False):
+        """Drop with probability ``rate`` in training."""
+        if not training or self.rate == 0:
+            return x
+        return tf.nn.experimental.stateless_dropout(
+            x, self.rate, self.seed_generator.next(), rng_alg="philox"
+        )
+
+
+def normal(seed):
+    """N(0, 0.02²), a fresh draw for each matrix."""
+    return keras.initializers.RandomNormal(stddev=0.02, seed=keras.random.SeedGenerator(seed))
+
+
+class ItemModel(keras.Model):
+    """A model with item embeddings ``items``, a ``config`` and ``encode``; V = n_items + 1, 0 is padding."""
+
+    @property
+    def table(self):
+        """Output weights float32 (V, D): the item embeddings again."""
+        return self.items.embeddings[: self.config["n_items"] + 1]
+
+    def logits(self, hidden):
+        """Logits float32 (..., V) of hidden states (..., D); column 0 = -inf."""
+        no_padding = np.where(np.arange(self.config["n_items"] + 1) > 0, 0, -np.inf).astype(np.float32)
+        return ops.tensordot(hidden, self.table, [[-1], [1]]) + no_padding
+
+    @tf.function(jit_compile=True)
+    def newest_logits(self, item_ids):
+        """Logits float32 (B, V) at the newest position; without dropout."""
+        return self.logits(self.encode(item_ids)[:, -1])
+
+    def call(self, item_ids, training=None):
+        """Logits float32 (B, L, V) at each position of ``item_ids`` int64 (B, L).
+
+        Keras hands ``training`` on to the dropout layers, but only if it stands in this signature.
+        """
+        return self.logits(self.encode(item_ids))
+
+    def score(self, queries):
+        """Score every item as the next one of each query's history.
+
+        Args:
+            queries: `splits.Queries`; only ``histories`` are looked at.
+
+        Returns:
+            np.float32 (len(queries), n_items + 1), column 0 = -inf.
+
+        Raises:
+            ValueError: An empty history, or an item number outside 1..n_items.
+        """
+        check_histories(queries, self.config["n_items"])
+        item_ids = self.question(queries.histories)
+        scores = [
+            self.newest_logits(batch).numpy()
+            for batch in np.split(item_ids, range(SCORE_BATCH, len(item_ids), SCORE_BATCH))
+        ]
+        return np.concatenate(scores)
