@@ -1,7 +1,8 @@
 """Training losses in NumPy with their gradients: the references that both frameworks are tested against.
 
 Losses are means in nats over the positions that count, 0 (and gradient 0) where none does. All is computed in
-float64, and no exponential overflows, however large the logits.
+float64, and no exponential overflows, however large the logits. The losses with negatives come without their
+gradients, and take hidden states and an item table in place of logits.
 """
 
 import numpy as np
@@ -96,3 +97,70 @@ def binary_cross_entropy(logits, labels, valid=None):
     sigmoid = np.where(logits >= 0, 1, small) / (1 + small)
     count = max(1, valid.sum())
     return (nats * valid).sum() / count, (sigmoid - labels) * valid / count
+
+
+def sampled_softmax(hidden, table, targets, negatives, log_counts):
+    r"""Cross-entropy among each target and the negatives that are not it, with the logQ correction.
+
+    .. math:: \mathcal{L} = -\frac{1}{N} \sum_{t=1}^N \ln \frac{e^{z_{t,y_t}}}{e^{z_{t,y_t}} +
+        \sum_{j \ne y_t} e^{z_{t,j} - \ln c_j}}
+
+    The sum is over the k negatives j, and :math:`c_j` is how often j is expected among them. On average over
+    their draws the denominator is therefore the sum over the whole catalogue (Bengio and Senecal, IEEE
+    Transactions on Neural Networks 19(4), 2008).
+
+    Args:
+        hidden: Float (N, D), one row a target.
+        table: Float (V, D), the item embeddings; row 0 is padding.
+        targets: Whole numbers (N,), 1..V - 1.
+        negatives: Whole numbers (k,), from `sequences.sample_negatives`.
+        log_counts: Float (k,), from there.
+
+    Returns:
+        float64 scalar, nats a target.
+    """
+    positive, negative = _pair_logits(hidden, table, targets, negatives)
+    logits = np.column_stack([positive, negative - log_counts])
+    return -log_softmax(logits)[:, 0].sum() / max(1, len(targets))
+
+
+def gbce(hidden, table, targets, negatives, log_counts, t=0.75):
+    r"""Generalised binary cross-entropy: a yes for each target, a no for each negative that is not it.
+
+    .. math:: \mathcal{L} = -\frac{1}{N (k + 1)} \sum_{t=1}^N \Bigl( \beta \ln \sigma(z_{t,y_t}) +
+        \sum_{j \ne y_t} \ln \bigl(1 - \sigma(z_{t,j})\bigr) \Bigr), \qquad
+        \beta = 1 - \tau \Bigl(1 - \frac{k}{n - 1}\Bigr)
+
+    The inner sum is over the k negatives j, n is the number of items, and :math:`\tau` is the argument ``t``
+    (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192, equations 14 and 15, simplified). With
+    :math:`\tau = 0` this is the binary cross-entropy.
+
+    Args:
+        hidden: Float (N, D), one row a target.
+        table: Float (V, D), the item embeddings; row 0 is padding.
+        targets: Whole numbers (N,), 1..V - 1.
+        negatives: Whole numbers (k,), drawn uniformly.
+        log_counts: Not looked at.
+        t: How much of the over-confidence to undo, in [0, 1].
+
+    Returns:
+        float64 scalar, nats a pair.
+    """
+    positive, negative = _pair_logits(hidden, table, targets, negatives)
+    k, n = len(negatives), len(table) - 1
+    beta = 1 - t * (1 - k / max(1, n - 1))
+    # -ln sigmoid(z) is ln(1 + e^-z), and -ln(1 - sigmoid(z)) is ln(1 + e^z)
+    nats = beta * np.logaddexp(0, -positive) + np.logaddexp(0, negative).sum(axis=1)
+    return nats.sum() / (max(1, len(targets)) * (k + 1))
+
+
+def bce(hidden, table, targets, negatives, log_counts):
+    """Binary cross-entropy of each target, a yes, and of its negatives, each a no: `gbce` with t = 0."""
+    return gbce(hidden, table, targets, negatives, log_counts, t=0)
+
+
+def _pair_logits(hidden, table, targets, negatives):
+    """Logits of the targets (N,), and of the negatives (N, k), -inf where a negative is the target."""
+    hidden, table = np.asarray(hidden, dtype=float), np.asarray(table, dtype=float)
+    hits = np.asarray(targets)[:, None] == negatives
+    return (hidden * table[targets]).sum(axis=1), np.where(hits, -np.inf, hidden @ table[negatives].T)

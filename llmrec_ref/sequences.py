@@ -106,8 +106,7 @@ def cloze_batches(windows, max_len, mask, mask_probability, batch_size, rng):
     Raises:
         ValueError: ``batch_size`` is below 1, or ``mask_probability`` outside (0, 1].
     """
-    if not 0 < mask_probability <= 1:
-        raise ValueError(f"mask_probability={mask_probability} must be above 0 and at most 1.")
+    _check_mask_probability(mask_probability)
     batches = []
     for rows, width in _buckets([len(window) for window in windows], max_len, batch_size, rng):
         items = pad_left([windows[row] for row in rows], width)  # (B, L)
@@ -143,6 +142,30 @@ def sample_negatives(n_negatives, probabilities, rng):
     q = q / q.sum()
     negatives = rng.choice(len(q), size=n_negatives, p=q)
     return negatives, np.log(n_negatives * q[negatives]).astype(np.float32)
+
+
+def check_config(config):
+    """Refuse settings with which no model can be built.
+
+    Args:
+        config: dict of a model's settings: sizes, ``dropout``, and ``mask_probability`` if it has one.
+
+    Raises:
+        ValueError: A size is below 1, or ``max_len`` has no place for an item beside the mask; ``n_heads``
+            does not divide ``dim``; or a probability is none.
+    """
+    rates = {"dropout", "mask_probability"}
+    _check_size(**{name: size for name, size in config.items() if name not in rates})
+    if not 0 <= config["dropout"] < 1:
+        raise ValueError(f"dropout={config['dropout']} must be at least 0 and below 1.")
+    if config["dim"] % config.get("n_heads", 1):
+        raise ValueError(
+            f"n_heads={config['n_heads']} must divide dim={config['dim']}: choose another number of heads."
+        )
+    if "mask_probability" in config:
+        _check_mask_probability(config["mask_probability"])
+        if config["max_len"] < 2:
+            raise ValueError("max_len=1 has no place for an item beside the mask: choose at least 2.")
 
 
 class NextItem:
@@ -202,3 +225,8 @@ def _check_size(**sizes):
     for name, size in sizes.items():
         if size < 1:
             raise ValueError(f"{name}={size}: it must be at least 1.")
+
+
+def _check_mask_probability(mask_probability):
+    if not 0 < mask_probability <= 1:
+        raise ValueError(f"mask_probability={mask_probability} must be above 0 and at most 1.")

@@ -42,6 +42,24 @@ def sigmoid_case(request):
     return logits, labels, valid
 
 
+@pytest.fixture(params=[1, 0.01, 8], ids=["units", "fresh weights", "sure"])
+def training_case(request):
+    """Hidden states (N, D), table (V, D), targets (N,), negatives (k,), log counts (k,); some are hits."""
+    rng = np.random.default_rng(0)
+    N, D, V, k = 23, 6, 31, 12
+    hidden, table = rng.normal(size=(N, D)), request.param * rng.normal(size=(V, D))
+    negatives = rng.integers(1, V, k)
+    targets = np.concatenate([negatives[:3], rng.integers(1, V, N - 3)])
+    counts = rng.uniform(0.1, 3, k)
+    return (
+        hidden.astype(np.float32),
+        table.astype(np.float32),
+        targets,
+        negatives,
+        np.log(counts).astype("f4"),
+    )
+
+
 def assert_agrees(found, expected, dtype):
     """1e-6 in float64, 1e-5 + 1e-6 |value| in float32: sums of large logits round relatively."""
     found, expected = np.asarray(found, dtype=np.float64), np.asarray(expected)

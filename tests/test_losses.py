@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import approx_fprime
 
-from llmrec_ref.losses import binary_cross_entropy, cross_entropy, log_softmax
+from llmrec_ref.losses import bce, binary_cross_entropy, cross_entropy, gbce, log_softmax, sampled_softmax
+from llmrec_ref.sequences import sample_negatives
 
 
 def padded(logits):
@@ -75,6 +76,60 @@ def test_nothing_counts_single_item_and_extreme_logits():
         assert loss == 0 and not gradient.any()
     assert cross_entropy(padded([[1e4, -1e4]]), np.array([2]))[0] == 2e4
     assert binary_cross_entropy([1e4, -1e4], [0, 0])[0] == 5e3
+
+
+def test_corrected_partition_function_is_unbiased():
+    """On average over draws, the denominator of sampled softmax is the sum over the catalogue."""
+    rng = np.random.default_rng(0)
+    hidden, table = rng.normal(size=(1, 3)), rng.normal(size=(8, 3))
+    table[0], target = 0, np.array([2])
+    logits = (hidden @ table.T)[0]
+    frequencies = np.array([0, 5, 1, 3, 1, 2, 8, 1])
+    partitions = [
+        np.exp(logits[2] + sampled_softmax(hidden, table, target, *sample_negatives(4, frequencies, rng)))
+        for _ in range(5000)
+    ]
+    error = np.std(partitions) / np.sqrt(len(partitions))
+    full = np.exp(logits[1:]).sum()
+    assert abs(np.mean(partitions) - full) < 3 * error
+    assert error < 0.02 * full
+
+
+def test_sampled_softmax_by_hand():
+    hidden, table = np.eye(2), np.log([[1, 1], [2, 3], [4, 5], [6, 7]])  # logits ln 2, ln 4, ln 6; ln 3, ...
+    found = sampled_softmax(hidden, table, np.array([1, 3]), np.array([2, 2, 1]), np.log([2, 2, 0.5]))
+    # items 2 count twice, each for half; item 1 counts double, but not where it is the target
+    expected = np.mean([np.log((2 + 4 / 2 + 4 / 2) / 2), np.log((7 + 5 / 2 + 5 / 2 + 3 / 0.5) / 7)])
+    assert found == pytest.approx(expected)
+
+
+def test_gbce_by_hand():
+    hidden, table = np.array([[1.0]]), np.log([[1], [4], [1], [9], [9], [9]])  # five items
+    sigmoid = {1: 4 / 5, 2: 1 / 2}
+    negatives = np.array([2, 1])  # the second is the target
+    beta = 1 - 0.75 * (1 - 2 / 4)
+    expected = -(beta * np.log(sigmoid[1]) + np.log(1 - sigmoid[2])) / 3
+    assert gbce(hidden, table, np.array([1]), negatives, None) == pytest.approx(expected)
+
+
+def test_gbce_without_calibration_is_binary_cross_entropy():
+    rng = np.random.default_rng(0)
+    hidden, table, targets = rng.normal(size=(5, 3)), rng.normal(size=(9, 3)), rng.integers(1, 9, 5)
+    negatives = rng.integers(1, 9, 4)
+    given = hidden, table, targets, negatives, None
+    items = np.column_stack([targets, np.tile(negatives, (5, 1))])
+    logits = np.einsum("nd,nkd->nk", hidden, table[items])
+    valid = np.column_stack([np.ones(5, bool), negatives != targets[:, None]])
+    labels = np.arange(5) == np.zeros((5, 1))
+    total = binary_cross_entropy(logits, labels, valid)[0] * valid.sum()
+    assert bce(*given) == gbce(*given, t=0) == pytest.approx(total / (5 * 5))
+    assert gbce(*given) < bce(*given)  # less is asked of the target
+
+
+def test_losses_with_negatives_are_zero_without_a_target():
+    hidden, table = np.empty((0, 3)), np.ones((9, 3))
+    for loss in (sampled_softmax, bce, gbce):
+        assert loss(hidden, table, np.empty(0, int), np.array([1, 2]), np.zeros(2)) == 0
 
 
 @pytest.mark.parametrize(

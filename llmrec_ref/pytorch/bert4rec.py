@@ -11,7 +11,7 @@ from torch import nn
 
 from llmrec_ref.pytorch.model import ItemModel
 from llmrec_ref.pytorch.sasrec import Block
-from llmrec_ref.sequences import Cloze
+from llmrec_ref.sequences import Cloze, check_config
 
 # Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding; n_items + 1 is the mask).
 
@@ -30,7 +30,7 @@ class BERT4Rec(Cloze, ItemModel):
         seed: Of the initial weights.
 
     Raises:
-        ValueError: ``n_heads`` does not divide ``dim``.
+        ValueError: A size or a probability that `sequences.check_config` refuses.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class BERT4Rec(Cloze, ItemModel):
             n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads, max_len=max_len, dropout=dropout,
             mask_probability=mask_probability,
         )  # fmt: skip
+        check_config(self.config)
         self.items = nn.Embedding(n_items + 2, dim)
         self.positions = nn.Embedding(max_len, dim)
         self.dropout = nn.Dropout(dropout)
@@ -56,9 +57,8 @@ class BERT4Rec(Cloze, ItemModel):
         age = torch.arange(L - 1, -1, -1, device=item_ids.device)  # the newest token has position 0
         x = self.dropout(self.items(item_ids) + self.positions(age))  # (B, L, D)
         itself = age[:, None] == age  # (L, L)
-        visible = (item_ids > 0)[
-            :, None, None, :
-        ] | itself  # (B, 1, L, L): padding sees itself, lest it be NaN
+        # padding sees itself: a row that sees nothing would be NaN
+        visible = (item_ids > 0)[:, None, None, :] | itself  # (B, 1, L, L)
         for block in self.blocks:
             x = block(x, visible)
         return self.head_norm(F.gelu(self.head(self.norm(x))))

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from llmrec_ref.pytorch.model import ItemModel
-from llmrec_ref.sequences import NextItem
+from llmrec_ref.sequences import NextItem, check_config
 
 # Shapes: B batch, L length, D width, V = n_items + 1 (0 is padding).
 
@@ -24,15 +24,22 @@ class GRU4Rec(NextItem, ItemModel):
         max_len: Newest items the model looks at.
         dropout: Probability on embeddings and on the output of each layer.
         seed: Of the initial weights.
+
+    Raises:
+        ValueError: A size or a probability that `sequences.check_config` refuses.
     """
 
     def __init__(self, n_items, dim=64, n_layers=1, max_len=50, dropout=0.2, seed=0):
         super().__init__()
         self.config = dict(n_items=n_items, dim=dim, n_layers=n_layers, max_len=max_len, dropout=dropout)
+        check_config(self.config)
         self.items = nn.Embedding(n_items + 1, dim)
         self.recurrent = nn.ModuleList(nn.GRU(dim, dim, batch_first=True) for _ in range(n_layers))
         self.dropout = nn.Dropout(dropout)
         self.initialise(seed)
+        with torch.no_grad():  # N(0, 1/D) instead: a state that passes through small matrices learns late
+            for weight in self.recurrent.parameters():
+                weight *= dim**-0.5 / 0.02
 
     def encode(self, item_ids):
         """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L), padded left with 0."""

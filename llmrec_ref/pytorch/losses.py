@@ -10,7 +10,7 @@ loss looks at:
     negatives: int64 (k,), from `sequences.sample_negatives`; one that is a row's target does not count there.
     log_counts: float32 (k,), from there.
 
-Each returns a float32 scalar: the mean over the targets, in nats.
+Each returns a float32 scalar: the mean over the targets, in nats; 0 (and gradient 0) without a target.
 """
 
 import torch
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 from llmrec_ref.runs import LOSSES
 
-CHUNK = 512  # targets whose logits are made at a time: few enough to stay near the processor
+CHUNK = 128  # targets whose logits are made at a time: few enough to stay near the processor
 CALIBRATION = 0.75  # t of gBCE
 
 
@@ -60,7 +60,7 @@ def chunked_softmax(hidden, table, targets):
     """Cross-entropy over the catalogue that holds the logits of `CHUNK` targets at a time.
 
     Its gradient, probability minus target, is made chunk by chunk on the way forward, so that backward needs
-    no logits: memory grows with the catalogue, but not with the targets times the catalogue.
+    no logits: memory grows with the targets and with the catalogue, but not with their product.
     """
     return _ChunkedSoftmax.apply(hidden, table, targets)
 
@@ -72,12 +72,15 @@ class _ChunkedSoftmax(torch.autograd.Function):
         grad_hidden, grad_table = torch.empty_like(hidden), torch.zeros_like(table)
         for start in range(0, len(targets), CHUNK):
             h, y = hidden[start : start + CHUNK], targets[start : start + CHUNK, None]
-            p = _logits(h, table)  # (chunk, V), made probabilities in place
-            log_sum = p.logsumexp(1, keepdim=True)
-            total += (log_sum - p.gather(1, y)).sum()
-            p.sub_(log_sum).exp_().scatter_add_(1, y, -torch.ones_like(log_sum))
+            p = _logits(h, table)  # (CHUNK, V), made probabilities in place
+            p -= p.amax(1, keepdim=True)
+            total -= p.gather(1, y).sum()
+            partition = p.exp_().sum(1, keepdim=True)
+            total += partition.log().sum()
+            p.div_(partition).scatter_add_(1, y, -torch.ones_like(partition))
             torch.mm(p, table, out=grad_hidden[start : start + CHUNK])
             grad_table.addmm_(p.T, h)
+            del p  # before the next is made
         ctx.save_for_backward(grad_hidden, grad_table)
         ctx.count = max(1, len(targets))
         return total / ctx.count
@@ -96,7 +99,7 @@ def sampled_softmax(hidden, table, targets, negatives, log_counts):
     """
     positive, negative = _pair_logits(hidden, table, targets, negatives)
     logits = torch.cat([positive[:, None], negative - log_counts], dim=1)  # (N, 1 + k)
-    return (logits.logsumexp(1) - positive).mean()
+    return _mean(logits.logsumexp(1) - positive)
 
 
 def bce(hidden, table, targets, negatives, log_counts):
@@ -108,16 +111,17 @@ def gbce(hidden, table, targets, negatives, log_counts, t=CALIBRATION):
     r"""Generalised binary cross-entropy, which undoes the over-confidence that negative sampling causes.
 
     .. math:: -\beta \ln \sigma(z_y) - \sum_j \ln(1 - \sigma(z_j)), \qquad
-        \beta = \alpha \bigl( t (1 - 1/\alpha) + 1/\alpha \bigr), \quad \alpha = k / (n - 1)
+        \beta = 1 - t (1 - \alpha), \quad \alpha = k / (n - 1)
 
-    divided by k + 1 (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192, equations 14 and 15).
+    divided by k + 1, for n items (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192, equations
+    14 and 15, simplified).
     ``log_counts`` is not looked at: negatives are meant to be drawn uniformly.
     """
     positive, negative = _pair_logits(hidden, table, targets, negatives)
-    alpha = len(negatives) / (len(table) - 2)
-    beta = alpha * (t * (1 - 1 / alpha) + 1 / alpha)
+    k, n = len(negatives), len(table) - 1
+    beta = 1 - t * (1 - k / max(1, n - 1))
     nats = beta * F.softplus(-positive) + F.softplus(negative).sum(1)
-    return nats.mean() / (len(negatives) + 1)
+    return _mean(nats) / (k + 1)
 
 
 TRAINING = dict(
@@ -136,3 +140,7 @@ def _pair_logits(hidden, table, targets, negatives):
     """Logits of the targets (N,), and of the negatives (N, k), -inf where a negative is the target."""
     hits = targets[:, None] == negatives
     return (hidden * table[targets]).sum(1), (hidden @ table[negatives].T).masked_fill(hits, -torch.inf)
+
+
+def _mean(nats):
+    return nats.sum() / max(1, len(nats))  # 0 of no targets

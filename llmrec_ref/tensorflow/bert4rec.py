@@ -8,7 +8,7 @@ counted from the newest, and no output bias.
 import numpy as np
 from keras import layers, ops
 
-from llmrec_ref.sequences import Cloze
+from llmrec_ref.sequences import Cloze, check_config
 from llmrec_ref.tensorflow.model import Dropout, ItemModel, normal
 from llmrec_ref.tensorflow.sasrec import Block
 
@@ -29,7 +29,7 @@ class BERT4Rec(Cloze, ItemModel):
         seed: Of the initial weights.
 
     Raises:
-        ValueError: ``n_heads`` does not divide ``dim``.
+        ValueError: A size or a probability that `sequences.check_config` refuses.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class BERT4Rec(Cloze, ItemModel):
             n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads, max_len=max_len, dropout=dropout,
             mask_probability=mask_probability,
         )  # fmt: skip
+        check_config(self.config)
         draw = normal(seed)
         self.items = layers.Embedding(n_items + 2, dim, embeddings_initializer=draw, name="items")
         self.positions = layers.Embedding(max_len, dim, embeddings_initializer=draw, name="positions")
@@ -56,9 +57,8 @@ class BERT4Rec(Cloze, ItemModel):
         age = ops.arange(L - 1, -1, -1)  # the newest token has position 0
         x = self.dropout(self.items(item_ids) + self.positions(age))  # (B, L, D)
         itself = age[:, None] == age  # (L, L)
-        visible = (item_ids > 0)[
-            :, None, None, :
-        ] | itself  # (B, 1, L, L): padding sees itself, lest it be NaN
+        # padding sees itself: a row that sees nothing would be NaN
+        visible = (item_ids > 0)[:, None, None, :] | itself  # (B, 1, L, L)
         for block in self.blocks:
             x = block(x, visible)
         return self.head_norm(ops.gelu(self.head(self.norm(x)), approximate=False))

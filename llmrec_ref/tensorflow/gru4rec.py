@@ -5,10 +5,11 @@ ICLR 2016 (arXiv:1511.06939), with every position of a history as a target and t
 weights.
 """
 
+import keras
 import numpy as np
 from keras import layers, ops
 
-from llmrec_ref.sequences import NextItem
+from llmrec_ref.sequences import NextItem, check_config
 from llmrec_ref.tensorflow.model import Dropout, ItemModel, normal
 
 # Shapes: B batch, L length, D width, V = n_items + 1 (0 is padding).
@@ -24,16 +25,23 @@ class GRU4Rec(NextItem, ItemModel):
         max_len: Newest items the model looks at.
         dropout: Probability on embeddings and on the output of each layer.
         seed: Of the initial weights.
+
+    Raises:
+        ValueError: A size or a probability that `sequences.check_config` refuses.
     """
 
     def __init__(self, n_items, dim=64, n_layers=1, max_len=50, dropout=0.2, seed=0):
         super().__init__()
         self.config = dict(n_items=n_items, dim=dim, n_layers=n_layers, max_len=max_len, dropout=dropout)
+        check_config(self.config)
         draw = normal(seed)
         self.items = layers.Embedding(n_items + 1, dim, embeddings_initializer=draw, name="items")
+        # N(0, 1/D): a state that passes through small matrices learns late
+        wide = keras.initializers.RandomNormal(stddev=dim**-0.5, seed=draw.seed)
         self.recurrent = [
             layers.GRU(
-                dim, return_sequences=True, kernel_initializer=draw, recurrent_initializer=draw,
+                dim, return_sequences=True, kernel_initializer=wide, recurrent_initializer=wide,
+                use_cudnn=False,  # its kernels cannot be part of an XLA program
                 name=f"recurrent.{i}",
             )
             for i in range(n_layers)

@@ -11,7 +11,7 @@ loss looks at:
         count there.
     log_counts: float32 (k,), from there.
 
-Each returns a float32 scalar: the mean over the targets, in nats.
+Each returns a float32 scalar: the mean over the targets, in nats; 0 (and gradient 0) without a target.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ from keras import ops
 
 from llmrec_ref.runs import LOSSES
 
-CHUNK = 512  # positions whose logits are made at a time: few enough to stay near the processor
+CHUNK = 128  # positions whose logits are made at a time: few enough to stay near the processor
 CALIBRATION = 0.75  # t of gBCE
 
 
@@ -66,7 +66,7 @@ def chunked_softmax(hidden, table, targets):
     """Cross-entropy over the catalogue that holds the logits of `CHUNK` positions at a time.
 
     Its gradient, probability minus target, is made chunk by chunk on the way forward, so that backward needs
-    no logits: memory grows with the catalogue, but not with the positions times the catalogue.
+    no logits: memory grows with the positions and with the catalogue, but not with their product.
     """
     n_chunks = -(-ops.shape(hidden)[0] // CHUNK)
     targets = _pieces(ops.cast(targets, "int32"), n_chunks)  # (n_chunks, CHUNK)
@@ -123,15 +123,15 @@ def gbce(hidden, table, targets, negatives, log_counts, t=CALIBRATION):
     r"""Generalised binary cross-entropy, which undoes the over-confidence that negative sampling causes.
 
     .. math:: -\beta \ln \sigma(z_y) - \sum_j \ln(1 - \sigma(z_j)), \qquad
-        \beta = \alpha \bigl( t (1 - 1/\alpha) + 1/\alpha \bigr), \quad \alpha = k / (n - 1)
+        \beta = 1 - t (1 - \alpha), \quad \alpha = k / (n - 1)
 
-    divided by k + 1 (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192, equations 14 and 15).
+    divided by k + 1, for n items (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192, equations
+    14 and 15, simplified).
     ``log_counts`` is not looked at: negatives are meant to be drawn uniformly.
     """
     positive, negative = _pair_logits(hidden, table, targets, negatives)
-    k = negatives.shape[0]
-    alpha = k / (table.shape[0] - 2)
-    beta = alpha * (t * (1 - 1 / alpha) + 1 / alpha)
+    k, n = negatives.shape[0], table.shape[0] - 1
+    beta = 1 - t * (1 - k / max(1, n - 1))
     nats = beta * ops.softplus(-positive) + ops.sum(ops.softplus(negative), axis=1)
     return _mean(nats, targets) / (k + 1)
 
