@@ -3,11 +3,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrec_ref.sequences import pad_left, training_batches, training_windows
+from llmrec_ref.sequences import (
+    Cloze,
+    NextItem,
+    check_config,
+    cloze_batches,
+    pad_left,
+    sample_negatives,
+    training_batches,
+    training_windows,
+)
 
+MASK = 1_000_000
 histories = st.lists(
     st.lists(st.integers(1, 99), max_size=12).map(lambda x: np.array(x, np.int64)), max_size=8
 )
+
+
+def numbered(lengths):
+    """Windows in which every item occurs once: 1, 2, ...; 101, 102, ...; and so on."""
+    return [np.arange(i * 100 + 1, i * 100 + 1 + n) for i, n in enumerate(lengths)]
 
 
 @given(histories, st.integers(1, 10))
@@ -44,7 +59,7 @@ def test_windows_errors():
 
 @given(st.lists(st.integers(2, 21), min_size=1, max_size=40), st.integers(1, 9), st.integers(0, 99))
 def test_batches_hold_every_target_after_its_item_once(lengths, batch_size, seed):
-    windows = [np.arange(i * 100 + 1, i * 100 + 1 + n) for i, n in enumerate(lengths)]
+    windows = numbered(lengths)
     batches = training_batches(windows, 20, batch_size, np.random.default_rng(seed))
     targets = []
     for item_ids, following in batches:
@@ -71,14 +86,160 @@ def test_batches_waste_little_are_shuffled_and_keep_their_shapes():
     assert shapes[0] == shapes[1]
 
 
+@given(
+    st.lists(st.integers(2, 20), min_size=1, max_size=40),
+    st.floats(0.01, 1),
+    st.integers(1, 9),
+    st.integers(0, 99),
+)
+def test_cloze_hides_items_and_only_items(lengths, probability, batch_size, seed):
+    windows = numbered(lengths)
+    batches = cloze_batches(windows, 20, MASK, probability, batch_size, np.random.default_rng(seed))
+    found = []
+    for item_ids, targets in batches:
+        assert item_ids.shape == targets.shape and item_ids.dtype == targets.dtype == np.int64
+        assert len(item_ids) <= batch_size and item_ids.shape[1] in (3, 5, 10, 20)
+        hidden = item_ids == MASK
+        assert ((targets > 0) == hidden).all()  # a target stands where a mask does, and nowhere else
+        assert hidden.any(axis=1).all()
+        assert not np.isin(targets[hidden], item_ids).any()  # what is hidden is not visible elsewhere
+        found += [row[row > 0].tolist() for row in np.where(hidden, targets, item_ids)]
+    # with the hidden items back in their places, these are the windows: no mask lay on padding
+    assert sorted(found) == [window.tolist() for window in windows]
+
+
+def test_cloze_hides_as_often_as_asked():
+    windows, rng = numbered([20] * 4000), np.random.default_rng(0)
+    for probability in (0.2, 0.6):
+        hidden = np.concatenate(
+            [x == MASK for x, _ in cloze_batches(windows, 20, MASK, probability, 64, rng)]
+        )
+        newest_only = hidden[:, -1] & (hidden.sum(axis=1) == 1)
+        # by chance alone one window in a thousand hides one item, and that the newest
+        assert newest_only.mean() == pytest.approx(0.2, abs=0.02)
+        assert hidden[~newest_only].mean() == pytest.approx(probability, abs=0.01)
+        assert np.ptp(hidden[~newest_only].mean(axis=0)) < 0.1  # no place is preferred
+
+
+def test_cloze_batches_are_drawn_anew_and_repeat_with_the_seed():
+    windows = numbered([20] * 30)
+    first, again, other = (
+        np.concatenate([x for x, _ in cloze_batches(windows, 20, MASK, 0.5, 8, np.random.default_rng(seed))])
+        for seed in (0, 0, 1)
+    )
+    assert (first == again).all() and (first != other).any()
+
+
+class Causal(NextItem):
+    config = dict(max_len=6, n_items=MASK - 1)
+
+
+class Bidirectional(Cloze):
+    config = dict(max_len=6, n_items=MASK - 1, mask_probability=0.01)
+
+
+@pytest.mark.parametrize("n", [2, 5, 6, 9])
+def test_a_model_is_asked_as_it_was_trained(n):
+    """The question lays items where training laid them: the same items before the same last position."""
+    history, rng = np.arange(1, n + 1), np.random.default_rng(0)
+
+    ((item_ids, targets),) = Causal().batches(Causal().windows([history], "newest"), 1, rng)
+    question = Causal().question([history[:-1]])
+    assert question[0, -item_ids.shape[1] :].tolist() == item_ids[0].tolist()
+    assert not question[0, : -item_ids.shape[1]].any()
+    assert targets[0, -1] == n
+
+    windows = Bidirectional().windows([history], "newest")
+    assert all(len(window) <= 6 for window in windows)
+    for _ in range(100):  # until the newest item alone is hidden
+        ((item_ids, targets),) = Bidirectional().batches(windows, 1, rng)
+        if np.flatnonzero(targets[0]).tolist() == [item_ids.shape[1] - 1]:
+            break
+    question = Bidirectional().question([history[:-1]])
+    assert question[0, -item_ids.shape[1] :].tolist() == item_ids[0].tolist()
+    assert not question[0, : -item_ids.shape[1]].any()
+    assert targets[0, -1] == n and question[0, -1] == MASK
+
+
+def test_questions_keep_the_newest_items():
+    histories = [np.arange(1, 10), np.array([7])]
+    assert Causal().question(histories).tolist() == [[4, 5, 6, 7, 8, 9], [0, 0, 0, 0, 0, 7]]
+    assert Bidirectional().question(histories).tolist() == [[5, 6, 7, 8, 9, MASK], [0, 0, 0, 0, 7, MASK]]
+    assert Causal().question([]).shape == Bidirectional().question([]).shape == (0, 6)
+
+
+@pytest.mark.parametrize("model", [Causal(), Bidirectional()])
+def test_all_windows_of_a_model_hold_all_items(model):
+    windows = model.windows([np.arange(1, 30)], "all")
+    assert set(np.concatenate(windows)) == set(range(1, 30))
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=20), st.integers(1, 50), st.integers(0, 99))
+def test_negatives_are_items_that_may_be_drawn(counts, k, seed):
+    counts = np.array([0, *counts, 1])
+    negatives, log_counts = sample_negatives(k, counts, np.random.default_rng(seed))
+    assert negatives.shape == log_counts.shape == (k,)
+    assert negatives.dtype == np.int64 and log_counts.dtype == np.float32
+    assert (counts[negatives] > 0).all()
+    np.testing.assert_allclose(np.exp(log_counts), k * counts[negatives] / counts.sum(), rtol=1e-5)
+    np.testing.assert_array_equal(negatives, sample_negatives(k, counts, np.random.default_rng(seed))[0])
+
+
+def test_negatives_are_drawn_as_often_as_asked():
+    k, counts = 100_000, np.array([0, 1, 5, 0, 4])
+    negatives, log_counts = sample_negatives(k, counts, np.random.default_rng(0))
+    drawn = np.bincount(negatives, minlength=5)
+    np.testing.assert_allclose(drawn / k, counts / 10, atol=0.01)
+    np.testing.assert_allclose(np.exp(log_counts), drawn[negatives], rtol=0.05)
+
+
+@pytest.mark.parametrize("probabilities", [[0, 0, 0], [0, 1, -1], [1, 1, 1]])
+def test_impossible_probabilities_are_refused(probabilities):
+    with pytest.raises(ValueError, match="above 0 for some item"):
+        sample_negatives(3, probabilities, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("probability", [0, -0.1, 1.1, np.nan])
+def test_impossible_mask_probabilities_are_refused(probability):
+    with pytest.raises(ValueError, match="mask_probability=.* must be above 0 and at most 1"):
+        cloze_batches([np.array([1, 2])], 4, MASK, probability, 1, np.random.default_rng(0))
+
+
+CONFIG = dict(n_items=9, dim=8, n_layers=1, n_heads=2, max_len=4, dropout=0.0, mask_probability=0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        *(
+            (({name: size}), f"{name}={size}: it must be at least 1")
+            for size in (0, -3)
+            for name in ("n_items", "dim", "n_layers", "n_heads", "max_len")
+        ),
+        (dict(dropout=-0.1), "dropout=-0.1 must be at least 0 and below 1"),
+        (dict(dropout=1), "dropout=1 must be"),
+        (dict(dropout=np.nan), "dropout=nan must be"),
+        (dict(n_heads=3), "n_heads=3 must divide dim=8"),
+        (dict(mask_probability=0), "mask_probability=0 must be above 0"),
+        (dict(max_len=1), "max_len=1 has no place"),
+    ],
+)
+def test_impossible_settings_are_refused(change, message):
+    check_config(CONFIG)
+    with pytest.raises(ValueError, match=message):
+        check_config(CONFIG | change)
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda: pad_left([np.array([1, 2])], 0),
         lambda: training_windows([np.array([1, 2])], -1),
         lambda: training_batches([np.array([1, 2])], 4, 0, np.random.default_rng(0)),
+        lambda: cloze_batches([np.array([1, 2])], 4, MASK, 0.5, 0, np.random.default_rng(0)),
+        lambda: sample_negatives(0, [0, 1], np.random.default_rng(0)),
     ],
 )
 def test_sizes_below_one_are_refused(call):
-    with pytest.raises(ValueError, match="(max_len|batch_size)=.*: it must be at least 1"):
+    with pytest.raises(ValueError, match="(max_len|batch_size|n_negatives)=.*: it must be at least 1"):
         call()
