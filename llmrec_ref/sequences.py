@@ -112,7 +112,6 @@ def cloze_batches(windows, max_len, mask, mask_probability, batch_size, rng):
         items = pad_left([windows[row] for row in rows], width)  # (B, L)
         draw = np.where(items > 0, rng.random(items.shape), np.inf)
         hidden = draw <= np.maximum(mask_probability, draw.min(axis=1, keepdims=True))
-        hidden &= items > 0
         newest_only = rng.random(len(items)) < NEWEST_ONLY
         hidden[newest_only] = np.arange(width) == width - 1
         batches.append((np.where(hidden, mask, items), np.where(hidden, items, 0)))
