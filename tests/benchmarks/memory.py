@@ -1,0 +1,129 @@
+"""Peak memory of full and chunked cross-entropy, forward and backward, in both frameworks.
+
+Writes book/results/memory.json: what was measured beside what a formula predicts, above the memory of hidden
+states, item table and their gradients. Each measurement is two processes: the most memory that one ever held
+which runs the loss, less that of one which only holds those arrays. Both have run the loss on a small catalogue
+before, so that all code is loaded.
+
+    python tests/benchmarks/memory.py          # four minutes and 6 GB
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+
+from recording import record
+
+DIM, SMALL = 64, 1000
+CHUNK = 128  # as in both losses.py, which are not imported here: that would be measured
+# arrays of rows x items that exist at once, where rows are the targets, or the targets of a chunk
+COPIES = {
+    "pytorch": dict(cross_entropy=3, chunked_cross_entropy=1),
+    "tensorflow": dict(cross_entropy=2, chunked_cross_entropy=2),
+}
+
+
+def run_pytorch(loss, n_targets, n_items, run):
+    """Hold the arrays of a training step; compute the gradients if ``run``."""
+    import torch
+
+    from llmrec_ref.pytorch import losses
+
+    assert losses.CHUNK == CHUNK
+
+    hidden, table = (torch.randn(n, DIM, requires_grad=True) for n in (n_targets, n_items + 1))
+    targets = torch.randint(1, n_items + 1, (n_targets,))
+    if run:
+        losses.TRAINING[loss](hidden, table, targets).backward()
+    else:
+        hidden.grad, table.grad = torch.ones_like(hidden), torch.ones_like(table)
+
+
+def run_tensorflow(loss, n_targets, n_items, run):
+    """Hold the arrays of a training step; compute the gradients, compiled as in training, if ``run``."""
+    import tensorflow as tf
+
+    from llmrec_ref.tensorflow import losses
+
+    assert losses.CHUNK == CHUNK
+
+    @tf.function(jit_compile=True)
+    def gradients(*given):
+        with tf.GradientTape() as tape:
+            tape.watch(given[:2])
+            value = losses.TRAINING[loss](*given)
+        return tape.gradient(value, given[:2])
+
+    hidden, table = (tf.random.normal((n, DIM)) for n in (n_targets, n_items + 1))
+    targets = tf.random.uniform((n_targets,), 1, n_items + 1, tf.int64)
+    kept = gradients(hidden, table, targets) if run else (tf.ones_like(hidden), tf.ones_like(table))
+    kept[1].numpy()  # waits until it is there
+
+
+def peak_mib(framework, *arguments):
+    """Return the most memory that a process of its own held, in MiB."""
+    command = [sys.executable, __file__, "--child", framework, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return float(done.stdout.split()[-1])
+
+
+def child(framework, loss, n_targets, n_items, run):
+    """Print the peak memory of this process."""
+    work = {"pytorch": run_pytorch, "tensorflow": run_tensorflow}[framework]
+    work(loss, int(n_targets), SMALL, True)
+    work(loss, int(n_targets), int(n_items), run == "True")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak / (2**20 if sys.platform == "darwin" else 2**10))  # macOS counts bytes, Linux KiB
+
+
+def predict_mib(framework, loss, n_targets, n_items):
+    """Return the bytes of the logits that exist at once, in MiB; for a table no wider than a chunk is long.
+
+    PyTorch's full loss holds log-probabilities, and on the way back their gradient and that of the logits; its
+    chunked loss makes probabilities in the place of logits. XLA's compiled losses hold logits and
+    probabilities.
+    """
+    rows = n_targets if loss == "cross_entropy" else CHUNK
+    return COPIES[framework][loss] * rows * (n_items + 1) * 4 / 2**20
+
+
+def main():
+    """Measure everything and record it."""
+    if sys.argv[1:2] == ["--child"]:
+        child(*sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--targets", type=int, default=2048)
+    parser.add_argument("--items", type=int, default=200_000)
+    parser.add_argument("--name", default="memory", help="of the file in book/results")
+    args = parser.parse_args()
+    rows, million = [], []
+    for framework, losses in COPIES.items():
+        for loss in losses:
+            sizes = args.targets, args.items
+            peak, held = (peak_mib(framework, loss, *sizes, run) for run in (True, False))
+            row = dict(framework=framework, loss=loss)
+            million.append(row | dict(predicted_mib=round(predict_mib(*row.values(), args.targets, 10**6))))
+            predicted = predict_mib(framework, loss, *sizes)
+            rows.append(row | dict(measured_mib=round(peak - held, 1), predicted_mib=round(predicted, 1)))
+            print(rows[-1])
+    record(
+        args.name,
+        title="Memory of the cross-entropy loss, forward and backward",
+        protocol=f"most memory held by a process that runs the loss once for {args.targets:,} targets and "
+        f"{args.items:,} items of width {DIM}, less that of one that only holds hidden states, item table and "
+        "their gradients; TensorFlow compiled by XLA; MiB",
+        seeds=[],
+        rows=rows,
+        million_items=million,
+        settings=dict(targets=args.targets, items=args.items, dim=DIM, chunk=CHUNK, copies=COPIES),
+    )
+
+
+if __name__ == "__main__":
+    main()
