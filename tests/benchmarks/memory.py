@@ -1,8 +1,8 @@
 """Peak memory of full and chunked cross-entropy, forward and backward, in both frameworks.
 
 Writes book/results/memory.json: what was measured beside what a formula predicts, above the memory of hidden
-states, item table and their gradients. Each measurement is two processes: the most memory that one ever held
-which runs the loss, less that of one which only holds those arrays. Both have run the loss on a small catalogue
+states, item table and their gradients. Each measurement is two processes: the most memory ever held by one
+that runs the loss, less that of one that only holds those arrays. Both have run the loss on a small catalogue
 before, so that all code is loaded.
 
     python tests/benchmarks/memory.py          # four minutes and 6 GB
@@ -31,7 +31,6 @@ def run_pytorch(loss, n_targets, n_items, run):
     from llmrec_ref.pytorch import losses
 
     assert losses.CHUNK == CHUNK
-
     hidden, table = (torch.randn(n, DIM, requires_grad=True) for n in (n_targets, n_items + 1))
     targets = torch.randint(1, n_items + 1, (n_targets,))
     if run:
@@ -82,8 +81,8 @@ def child(framework, loss, n_targets, n_items, run):
 def predict_mib(framework, loss, n_targets, n_items):
     """Return the bytes of the logits that exist at once, in MiB; for a table no wider than a chunk is long.
 
-    PyTorch's full loss holds log-probabilities, and on the way back their gradient and that of the logits; its
-    chunked loss makes probabilities in the place of logits. XLA's compiled losses hold logits and
+    PyTorch's full loss holds log-probabilities, and on the way back their gradient and that of the logits;
+    its chunked loss makes probabilities in the place of logits. XLA's compiled losses hold logits and
     probabilities.
     """
     rows = n_targets if loss == "cross_entropy" else CHUNK
@@ -116,8 +115,8 @@ def main():
         args.name,
         title="Memory of the cross-entropy loss, forward and backward",
         protocol=f"most memory held by a process that runs the loss once for {args.targets:,} targets and "
-        f"{args.items:,} items of width {DIM}, less that of one that only holds hidden states, item table and "
-        "their gradients; TensorFlow compiled by XLA; MiB",
+        f"{args.items:,} items of width {DIM}, less that of one that only holds hidden states, item table "
+        "and their gradients; TensorFlow compiled by XLA; MiB",
         seeds=[],
         rows=rows,
         million_items=million,
