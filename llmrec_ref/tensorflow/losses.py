@@ -7,8 +7,7 @@ loss looks at:
     hidden: float32 (N, D), one row a position.
     table: float32 (V, D), the item embeddings; row 0 is padding.
     targets: Whole numbers (N,), item numbers; 0 = no target: the position does not count.
-    negatives: Whole numbers (k,), from `sequences.sample_negatives`; one that is a row's target does not
-        count there.
+    negatives: Whole numbers (k,), from `sequences.sample_negatives`; a row's own target does not count.
     log_counts: float32 (k,), from there.
 
 Each returns a float32 scalar: the mean over the targets, in nats; 0 (and gradient 0) without a target.
