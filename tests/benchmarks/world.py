@@ -1,26 +1,31 @@
-"""SASRec on the generated world, beside its exact entropy floor: three seeds. Writes book/results/world.json.
+"""SASRec and GRU4Rec on the generated world, beside its exact entropy floor: three seeds.
 
-python tests/benchmarks/world.py          # about 12 minutes on two cores
+Writes book/results/world.json: ``rows`` and ``curves`` are SASRec's, ``gru4rec_rows`` and ``gru4rec_curves``
+GRU4Rec's; the curves of a framework are lists, one a seed.
+
+    python tests/benchmarks/world.py          # about 25 minutes on two cores
 """
+
+import argparse
 
 import numpy as np
 import torch
 from recording import record, t_interval
 
 from llmrec_ref.pytorch import losses as torch_losses
-from llmrec_ref.pytorch import sasrec as torch_sasrec
 from llmrec_ref.pytorch import train as torch_train
 from llmrec_ref.splits import train_only
 from llmrec_ref.tensorflow import losses as tf_losses
-from llmrec_ref.tensorflow import sasrec as tf_sasrec
 from llmrec_ref.tensorflow import train as tf_train
 from llmrec_ref.world import make_world
 
-SEEDS = [0, 1, 2]
-FRAMEWORKS = {"pytorch": (torch_sasrec.SASRec, torch_train), "tensorflow": (tf_sasrec.SASRec, tf_train)}
-MODEL = dict(dim=64, n_layers=2, n_heads=1, dropout=0.0)
+FRAMEWORKS = {"pytorch": torch_train, "tensorflow": tf_train}
+MODELS = {
+    "SASRec": dict(dim=64, n_layers=2, n_heads=1, dropout=0.0),
+    "GRU4Rec": dict(dim=64, n_layers=1, dropout=0.0),
+}
 STAGES = [dict(lr=2e-3, epochs=4), dict(lr=2e-4, epochs=2)]  # steps ten times smaller end the wandering
-N_USERS, LENGTH = 40_000, 30
+LENGTH = 30
 
 
 def held_out_loss(framework, sequences):
@@ -38,39 +43,56 @@ def held_out_loss(framework, sequences):
     return {"pytorch": pytorch, "tensorflow": tensorflow}[framework]
 
 
-def run(framework, split, held_out, seed, stages=STAGES):
+def run(name, framework, split, held_out, seed):
     """Train one model; return its loss on the held-out sequences after each epoch."""
-    model_class, train = FRAMEWORKS[framework]
-    model = model_class(split.n_items, max_len=held_out.shape[1] - 1, seed=seed, **MODEL)
+    train = FRAMEWORKS[framework]
+    model = train.MODELS[name](split.n_items, max_len=LENGTH - 1, seed=seed, **MODELS[name])
     measure, curve = held_out_loss(framework, held_out), []
-    for number, stage in enumerate(stages):
+    for number, stage in enumerate(STAGES):
         history = train.fit(model, split, batch_size=128, seed=seed + 100 * number, measure=measure, **stage)
         curve += history.epochs["held_out"].tolist()
     return curve
 
 
-def main():
-    """Run everything and record it."""
-    world = make_world(seed=0)
-    split = train_only(world.sample(N_USERS, LENGTH, seed=0), n_items=len(world.start[0]))
-    held_out = world.sample(2000, LENGTH, seed=1)
-    floor, rows, curves = world.floor(held_out), [], {}
+def compare(name, split, held_out, floor, seeds):
+    """Return a row a framework, and its curves, one a seed."""
+    rows, curves = [], {}
     for framework in FRAMEWORKS:
-        curves[framework] = [run(framework, split, held_out, seed) for seed in SEEDS]
+        curves[framework] = [run(name, framework, split, held_out, seed) for seed in seeds]
         above = [curve[-1] - floor for curve in curves[framework]]
         names = ("above_floor", "above_floor_low", "above_floor_high")
-        row = dict(model="SASRec", framework=framework) | dict(zip(names, t_interval(above), strict=True))
+        row = dict(model=name, framework=framework) | dict(zip(names, t_interval(above), strict=True))
         rows.append(row | dict(above_floor_seeds=above, nats=np.mean(above) + floor))
+    return rows, curves
+
+
+def main():
+    """Run everything and record it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--users", type=int, default=40_000, help="fewer: a try, no measurement")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--name", default="world", help="of the file in book/results")
+    args = parser.parse_args()
+    world, seeds = make_world(seed=0), list(range(args.seeds))
+    split = train_only(world.sample(args.users, LENGTH, seed=0), n_items=len(world.start[0]))
+    held_out = world.sample(2000, LENGTH, seed=1)
+    floor = world.floor(held_out)
+    rows, curves = compare("SASRec", split, held_out, floor, seeds)
+    gru4rec_rows, gru4rec_curves = compare("GRU4Rec", split, held_out, floor, seeds)
     record(
-        "world",
-        title="SASRec above the entropy floor of the generated world",
-        protocol=f"{N_USERS:,} sequences of {LENGTH} items train, 2,000 others are scored at every position "
-        "but the first; nats a target; intervals are 95 % t-intervals over seeds",
-        seeds=SEEDS,
+        args.name,
+        title="SASRec and GRU4Rec above the entropy floor of the generated world",
+        protocol=f"{args.users:,} sequences of {LENGTH} items train, 2,000 others are scored at every "
+        "position but the first; nats a target; intervals are 95 % t-intervals over seeds",
+        seeds=seeds,
         rows=rows,
-        settings=MODEL | dict(batch_size=128, stages=STAGES),
+        gru4rec_rows=gru4rec_rows,
+        settings=dict(models=MODELS, batch_size=128, stages=STAGES),
         floor=floor,
         curves=curves,
+        gru4rec_curves=gru4rec_curves,
     )
 
 

@@ -1,0 +1,175 @@
+"""Checkers of chapter II.1, *Autoregressive, recurrent: GRU4Rec*."""
+
+import math
+from numbers import Real
+
+import numpy as np
+
+from llmrec_ref.exercises.chapter_1_1 import close
+from llmrec_ref.sequences import pad_left
+
+
+def one_step(answer):
+    """2.1.1: the new state of a GRU with D = 1, as a number."""
+    yield isinstance(answer, Real), "give one number, such as -0.25"
+    yield -1 <= answer <= 1, "a state mixes the old one, -1, with a tanh: it stays between -1 and 1"
+    e, h = 1.0, -1.0
+    r, u = _sigmoid(2 * e + 2 * h), _sigmoid(e + h)
+    candidate = math.tanh(e + r * (2 * h))
+    yield not close(answer, candidate, rtol=1e-3), "that is the candidate; mix it with the old state"
+    hint = f"the gates are r = {r:.3f} and u = {u:.3f}: put them into the candidate, then mix"
+    yield close(answer, u * h + (1 - u) * candidate, rtol=1e-3), hint
+
+
+def count_targets(answer):
+    """2.1.2: (targets, steps) of 100 histories of 21 items."""
+    hint = "give two whole numbers: (targets, steps)"
+    yield isinstance(answer, tuple | list | np.ndarray) and np.shape(answer) == (2,), hint
+    targets, steps = answer
+    rows = [t for _ in range(100) for t in range(1, 21)]  # the length of each prefix that has a next item
+    yield targets != 2100, "the first item of a history follows nothing: it is no target"
+    yield targets == len(rows), "how many items of one history follow another one? There are 100 histories"
+    yield steps != targets, "those are the steps of one pass; a row for each target begins anew each time"
+    yield steps == sum(rows), "the rows of one history have 1, 2, ... items: add up, for 100 histories"
+
+
+def published_cell(answer):
+    """2.1.3: ``published_cell(e, h, W, U, b)``, the reset gate before the product."""
+    for rng in np.random.default_rng(0).spawn(10):
+        B, D = rng.integers(1, 5), rng.integers(2, 5)
+        e, h = rng.normal(size=(2, B, D))
+        W, U, b = rng.normal(size=(3 * D, D)), rng.normal(size=(3 * D, D)), rng.normal(size=3 * D)
+        state = np.asarray(answer(e, h, W, U, b), dtype=float)
+        hint = f"{B} states of width {D} go in and come out; you return {state.shape}"
+        yield state.shape == (B, D), hint
+        kept = answer(e, h, W, U, b + np.repeat([0.0, 50.0, 0.0], D))
+        yield np.allclose(kept, h), "with a large bias of the update gate the state stays as it is"
+        replaced = answer(e, h, W, U, b - np.repeat([50.0, 50.0, 0.0], D))
+        hint = "with both gates shut the new state is tanh(W_h e + b_h)"
+        yield np.allclose(replaced, np.tanh(e @ W[2 * D :].T + b[2 * D :])), hint
+        expected = [_published_step(*row, W, U, b) for row in zip(e, h, strict=True)]
+        hint = "with half-open gates the state is wrong: is h reset before U_h multiplies it, and not after?"
+        yield np.allclose(state, expected), hint
+
+
+def last_states(answer):
+    """2.1.4: ``last_states(cell, embeddings, item_ids)``."""
+
+    def cell(e, h):
+        return 0.5 * h + e + 0.1  # the 0.1 is a bias: it moves a state even where e is 0
+
+    for rng in np.random.default_rng(0).spawn(10):
+        embeddings = rng.normal(size=(8, 3))
+        histories = [rng.integers(1, 8, size=n) for n in rng.integers(1, 6, size=4)]
+        expected = []
+        for items in histories:
+            h = np.zeros(3)
+            for item in items:
+                h = cell(embeddings[item], h)
+            expected.append(h)
+        item_ids = pad_left(histories, 6)
+        states = np.asarray(answer(cell, embeddings.copy(), item_ids.copy()), dtype=float)
+        yield states.shape == (4, 3), f"4 rows and D = 3 have states (4, 3), not {states.shape}"
+        wider = answer(cell, embeddings.copy(), pad_left(histories, 9))
+        yield np.allclose(states, wider), "more padding changes your states: a state must not pass through it"
+        yield (
+            np.allclose(states, expected),
+            f"for the rows {item_ids.tolist()} the states after the last differ",
+        )
+
+
+def roll_back(answer):
+    """2.1.5: ``roll_back(states, item_ids)``."""
+    for rng in np.random.default_rng(0).spawn(10):
+        lengths = rng.integers(1, 6, size=4)
+        item_ids = pad_left([rng.integers(1, 9, size=n) for n in lengths], 6)
+        states = rng.normal(size=(4, 6, 2))  # of row b, the first lengths[b] are of items
+        back = np.asarray(answer(states.copy(), item_ids.copy()), dtype=float)
+        yield back.shape == states.shape, f"the shape stays {states.shape}; you return {back.shape}"
+        newest = states[np.arange(4), lengths - 1]
+        hint = f"of a row with {lengths[0]} items, column {lengths[0] - 1} of the states must come last"
+        yield np.allclose(back[:, -1], newest), hint
+        parts = [(back[b, 6 - n :], states[b, :n]) for b, n in enumerate(lengths)]
+        yield all(np.allclose(*part) for part in parts), "the newest is right, an older item's state is not"
+
+
+def all_positions_loss(answer):
+    """2.1.6: ``all_positions_loss(log_p, item_ids)``."""
+    log_p = np.log([[[1e-9, 0.9, 0.1], [1e-9, 0.2, 0.8]]])
+    value = answer(log_p, np.array([[1, 2]]))
+    yield not close(value, -np.log(0.8)), "item 2 is predicted where item 1 is read, one position earlier"
+    yield close(value, -np.log(0.1)), "rows of two items have one target: item 2, which got 0.1 after item 1"
+    for rng in np.random.default_rng(0).spawn(20):
+        histories = [rng.integers(1, 5, size=n) for n in (*rng.integers(1, 6, size=3), 3)]
+        item_ids = pad_left(histories, 6)
+        log_p = np.log(rng.dirichlet(np.ones(5), size=item_ids.shape))
+        pairs = [(b, t) for b, row in enumerate(item_ids) for t in range(1, 6) if row[t] > 0]
+        with_first = [-log_p[b, t - 1, item_ids[b, t]] for b, t in pairs]
+        nats = [-log_p[b, t - 1, item_ids[b, t]] for b, t in pairs if item_ids[b, t - 1] > 0]
+        found = answer(log_p.copy(), item_ids.copy())
+        hint = "a first item follows padding: nothing was known when it came, so it is no target"
+        yield not close(found, np.mean(with_first)), hint
+        hint = f"{len(nats)} targets in {item_ids.tolist()}: mean {np.mean(nats):.6f}; you say {found}"
+        yield close(found, np.mean(nats)), hint
+
+
+def gate_bias(answer):
+    """2.1.7: the bias whose gate halves a weight in ten steps, as a number."""
+    yield isinstance(answer, Real), "give one number, such as 0.25"
+    weight = 1.0
+    for _ in range(10):
+        weight *= _sigmoid(answer)
+    hint = f"with the gate {_sigmoid(answer):.4f} a weight of 1 has become {weight:.4f} after ten steps"
+    yield close(weight, 0.5, rtol=1e-3), hint
+
+
+def to_keras(answer):
+    """2.1.8: ``to_keras(W, U, b, b_state)``."""
+    for rng in np.random.default_rng(0).spawn(5):
+        D = int(rng.integers(2, 5))
+        W, U = rng.normal(size=(2, 3 * D, D))
+        b, b_state = rng.normal(size=(2, 3 * D))
+        arrays = answer(W, U, b, b_state)
+        yield isinstance(arrays, list | tuple), "return a list: kernel, recurrent kernel, biases"
+        shapes = [np.shape(array) for array in arrays]
+        yield shapes == [(D, 3 * D), (D, 3 * D), (2, 3 * D)], f"for D = {D} the shapes are wrong: {shapes}"
+        e = rng.normal(size=D)
+        for name, matrix, bias, kernel, keras_bias in (
+            ("kernel", W, b, arrays[0], arrays[2][0]),
+            ("recurrent kernel", U, b_state, arrays[1], arrays[2][1]),
+        ):
+            # what each gate gets: Keras multiplies from the left
+            r, u, candidate = (matrix @ e + bias).reshape(3, D)
+            update, reset, proposed = (e @ kernel + keras_bias).reshape(3, D)
+            hint = f"the {name} gives the update gate what is meant for the reset gate, or its bias does"
+            yield not (np.allclose(update, r) and np.allclose(reset, u)), hint
+            same = all(map(np.allclose, (update, reset, proposed), (u, r, candidate)))
+            yield same, f"the products with the {name}, and its bias, differ from PyTorch's"
+
+
+def _sigmoid(z):
+    return 1 / (1 + math.exp(-z))
+
+
+def _published_step(e, h, W, U, b):
+    """One state, number by number."""
+    D = len(e)
+
+    def read(row, vector_h):
+        return sum(W[row, j] * e[j] + U[row, j] * vector_h[j] for j in range(D)) + b[row]
+
+    reset = [_sigmoid(read(i, h)) * h[i] for i in range(D)]
+    update = [_sigmoid(read(D + i, h)) for i in range(D)]
+    return [update[i] * h[i] + (1 - update[i]) * math.tanh(read(2 * D + i, reset)) for i in range(D)]
+
+
+CHECKERS = {
+    "2.1.1": one_step,
+    "2.1.2": count_targets,
+    "2.1.3": published_cell,
+    "2.1.4": last_states,
+    "2.1.5": roll_back,
+    "2.1.6": all_positions_loss,
+    "2.1.7": gate_bias,
+    "2.1.8": to_keras,
+}
