@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from llmrec_ref.pytorch.model import ItemModel
-from llmrec_ref.sequences import NextItem
+from llmrec_ref.sequences import NextItem, check_config
 
 # Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding).
 
@@ -64,16 +64,15 @@ class SASRec(NextItem, ItemModel):
         seed: Of the initial weights.
 
     Raises:
-        ValueError: ``n_heads`` does not divide ``dim``.
+        ValueError: A size or a probability that `sequences.check_config` refuses.
     """
 
     def __init__(self, n_items, dim=64, n_layers=2, n_heads=1, max_len=50, dropout=0.2, seed=0):
         super().__init__()
-        if dim % n_heads:
-            raise ValueError(f"n_heads={n_heads} must divide dim={dim}: choose another number of heads.")
         self.config = dict(
             n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads, max_len=max_len, dropout=dropout
         )
+        check_config(self.config)
         self.items = nn.Embedding(n_items + 1, dim)
         self.positions = nn.Embedding(max_len, dim)
         self.dropout = nn.Dropout(dropout)
@@ -86,9 +85,14 @@ class SASRec(NextItem, ItemModel):
         L = item_ids.shape[1]
         age = torch.arange(L - 1, -1, -1, device=item_ids.device)  # the newest item has position 0
         x = self.dropout(self.items(item_ids) + self.positions(age))  # (B, L, D)
-        causal, itself = age[:, None] <= age, age[:, None] == age  # (L, L)
-        # padding sees itself: a row that sees nothing would be NaN
-        visible = causal & (item_ids > 0)[:, None, None, :] | itself  # (B, 1, L, L)
+        visible = self.visible(item_ids)
         for block in self.blocks:
             x = block(x, visible)
         return self.norm(x)
+
+    def visible(self, item_ids):
+        """The mask bool (B, 1, L, L): may position t see s? Yes if s <= t holds an item, or s is t."""
+        step = torch.arange(item_ids.shape[1], device=item_ids.device)
+        causal, itself = step[:, None] >= step, step[:, None] == step  # (L, L)
+        # padding sees itself: a row that sees nothing would be NaN
+        return causal & (item_ids > 0)[:, None, None, :] | itself
