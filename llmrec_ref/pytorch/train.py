@@ -89,10 +89,11 @@ def fit(
         rng = np.random.default_rng([seed, epoch])
         batches = model.batches(rows, batch_size, rng)
         torch.manual_seed(int(rng.integers(2**32)))  # dropout
+        negatives_rng = np.random.default_rng([seed, epoch, 1])  # its own: the same in both frameworks
         model.train()
         for step, (item_ids, targets) in enumerate(batches, start=epoch * len(batches) + 1):
             optimizer.param_groups[0]["lr"] = lr * min(1, step / max(1, warmup))
-            negatives = [torch.from_numpy(part).to(device) for part in draw(rng)]
+            negatives = [torch.from_numpy(part).to(device) for part in draw(negatives_rng)]
             item_ids, targets = torch.from_numpy(item_ids).to(device), torch.from_numpy(targets).to(device)
             hidden = model.encode(item_ids)[targets > 0]  # (N, D)
             batch_loss = loss_function(hidden, model.table, targets[targets > 0], *negatives)

@@ -46,11 +46,13 @@ class Epochs(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Shuffle; give each dropout layer its own seed."""
         self.start = time.perf_counter()
-        self.rng = np.random.default_rng([self.seed, epoch])
-        batches = self.trained.batches(self.rows, self.batch_size, self.rng)
+        rng = np.random.default_rng([self.seed, epoch])
+        batches = self.trained.batches(self.rows, self.batch_size, rng)
         self.batches = [tuple(map(self.full, batch)) for batch in batches]
         for state in self.trained.non_trainable_variables:
-            state.assign(self.rng.integers(2**32, size=2, dtype=np.uint32))
+            state.assign(rng.integers(2**32, size=2, dtype=np.uint32))
+        # their own: the same in both frameworks
+        self.negatives_rng = np.random.default_rng([self.seed, epoch, 1])
 
     def full(self, array):
         """Fill up the last batch with empty rows, so that XLA has no shape more to compile."""
@@ -61,7 +63,7 @@ class Epochs(keras.callbacks.Callback):
         ids, drawn = tf.TensorSpec((None, None), tf.int64), self.draw(np.random.default_rng(0))
         drawn = tuple(tf.TensorSpec(part.shape, part.dtype) for part in drawn)
         batches = tf.data.Dataset.from_generator(
-            lambda: (((item_ids, *self.draw(self.rng)), targets) for item_ids, targets in self.batches),
+            lambda: (((ids, *self.draw(self.negatives_rng)), targets) for ids, targets in self.batches),
             output_signature=((ids, *drawn), ids),
         )
         return batches.apply(tf.data.experimental.assert_cardinality(-(-len(self.rows) // self.batch_size)))
