@@ -4,7 +4,6 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from llmrec_ref.pytorch.sasrec import SASRec  # noqa: E402
-from llmrec_ref.splits import Queries  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one head", "two heads"])
@@ -16,29 +15,6 @@ def model(request):
             if weight.dim() == 2:
                 weight *= 10
     return model
-
-
-def queries(*histories):
-    return Queries([np.array(h, np.int64) for h in histories], np.full(len(histories), -1))
-
-
-def test_logits(model):
-    logits = model(torch.tensor([[0, 0, 5, 6], [1, 2, 3, 4]]))
-    assert logits.shape == (2, 4, 31) and logits.dtype == torch.float32
-    assert (logits[..., 0] == -torch.inf).all() and logits[..., 1:].isfinite().all()
-    assert logits[..., 1:].std() > 0.5
-
-
-def test_more_left_padding_changes_nothing(model):
-    short = model(torch.tensor([[5, 6, 7]]))[:, -3:, 1:]
-    long = model(torch.tensor([[0, 0, 0, 0, 0, 5, 6, 7]]))[:, -3:, 1:]
-    assert (short - long).abs().max() <= 1e-5
-
-
-def test_a_later_item_changes_no_earlier_logit(model):
-    one, other = model(torch.tensor([[1, 2, 3, 4], [1, 2, 9, 4]]))[..., 1:]
-    torch.testing.assert_close(one[:2], other[:2], rtol=0, atol=0)
-    assert (one[2:] - other[2:]).abs().max() > 0.1
 
 
 def test_attention_by_hand(model):
@@ -61,46 +37,3 @@ def test_logits_are_products_with_the_item_table(model):
     expected = hidden @ model.items.weight.detach().numpy().T
     found = model.logits(torch.from_numpy(hidden)).detach()
     np.testing.assert_allclose(found[:, 1:], expected[:, 1:], rtol=1e-4, atol=1e-5)
-
-
-def test_order_matters(model):
-    one, other = model.score(queries([1, 2, 3], [2, 1, 3]))[:, 1:]
-    assert np.abs(one - other).max() > 1e-3
-
-
-def test_score_is_the_last_position(model):
-    scores = model.score(queries([5, 6, 7], range(1, 30)))
-    assert scores.shape == (2, 31) and scores.dtype == np.float32
-    assert (scores[:, 0] == -np.inf).all()
-    expected = model(torch.tensor([[0, 0, 0, 0, 0, 5, 6, 7], list(range(22, 30))]))[:, -1]
-    np.testing.assert_allclose(scores[:, 1:], expected.detach()[:, 1:], atol=1e-5)
-
-
-def test_score_knows_many_queries_and_none(model):
-    many = [[i % 30 + 1, i % 7 + 1] for i in range(300)]
-    scores = model.score(queries(*many))
-    np.testing.assert_allclose(scores[299, 1:], model.score(queries(many[299]))[0, 1:], atol=1e-5)
-    assert model.score(queries()).shape == (0, 31)
-
-
-def test_score_has_no_dropout_and_leaves_the_mode_alone():
-    model = SASRec(30, dim=16, max_len=8, dropout=0.5).train()
-    first, again = (model.score(queries([1, 2, 3])) for _ in range(2))
-    assert (first[:, 1:] == again[:, 1:]).all()
-    assert model.training
-
-
-@pytest.mark.parametrize(("history", "word"), [([], "empty"), ([0, 1], "1..30"), ([31], "1..30")])
-def test_bad_histories(model, history, word):
-    with pytest.raises(ValueError, match=word):
-        model.score(queries([1], history))
-
-
-def test_seed_sets_the_weights():
-    weights = [SASRec(30, dim=16, seed=seed).items.weight for seed in (0, 0, 1)]
-    assert (weights[0] == weights[1]).all() and (weights[0] != weights[2]).any()
-
-
-def test_heads_must_divide_the_width():
-    with pytest.raises(ValueError, match="must divide dim=64"):
-        SASRec(3, dim=64, n_heads=3)
