@@ -9,6 +9,7 @@ from llmrec_ref import datasets
 from llmrec_ref.__main__ import main
 from llmrec_ref.baselines import Markov, Popularity
 from llmrec_ref.evaluate import evaluate
+from llmrec_ref.runs import LOSSES
 from llmrec_ref.splits import global_time, leave_one_out
 
 SMALL = ["--epochs", "2", "--dim", "8", "--layers", "1", "--max-len", "10"]
@@ -162,6 +163,27 @@ def test_sequences_without_times_and_baskets_are_split_as_they_must_be(ask, tmp_
         told = ask("train", "--data", data, "--out", tmp_path / data.stem, *SMALL, "--refit")
         metrics = evaluate(Markov().fit(split), split.test, ks=(10,), filter_seen=False)
         assert told["rows"][1]["NDCG@10 unfiltered"] == metrics["NDCG@10"].item() > 0
+
+
+@pytest.mark.parametrize("model", ["gru4rec", "sasrec", "bert4rec"])
+def test_every_model_trains_and_answers(books, ask, tmp_path, model):
+    pytest.importorskip("torch")
+    told = ask("train", "--model", model, "--data", books, "--out", tmp_path / "run", *SMALL)
+    assert told["rows"][-1]["model"].lower() == model
+    rows = ask("recommend", tmp_path / "run", "--history", "b03, b04", "-k", 30)["rows"]
+    assert len({row["item_id"] for row in rows}) == 28  # all but these two, and no mask
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_trains_and_is_recorded(books, ask, tmp_path, loss):
+    pytest.importorskip("torch")
+    run = tmp_path / "run"
+    options = ["--loss", loss, "--negatives", 7, "--warmup", 2]
+    ask("train", "--data", books, "--out", run, *SMALL, *options)
+    training = json.loads((run / "config.json").read_text())["training"]
+    assert (training["loss"], training["n_negatives"], training["warmup"]) == (loss, 7, 2)
+    losses = [epoch["loss"] for epoch in json.loads((run / "metrics.json").read_text())["epochs"]]
+    assert len(losses) == 2 and all(0 < value < 10 for value in losses)
 
 
 def test_frameworks_load_each_others_runs(books, run, ask, tmp_path):

@@ -8,16 +8,24 @@ tf = pytest.importorskip("tensorflow")
 
 from llmrec_ref import parity  # noqa: E402
 from llmrec_ref.pytorch import losses as torch_losses  # noqa: E402
-from llmrec_ref.pytorch import sasrec as torch_sasrec  # noqa: E402
 from llmrec_ref.pytorch import train as torch_train  # noqa: E402
-from llmrec_ref.sequences import training_batches, training_windows  # noqa: E402
+from llmrec_ref.runs import LOSSES, SAMPLED  # noqa: E402
+from llmrec_ref.sequences import sample_negatives  # noqa: E402
 from llmrec_ref.splits import Part, Queries, Split  # noqa: E402
 from llmrec_ref.tensorflow import losses as tf_losses  # noqa: E402
-from llmrec_ref.tensorflow import sasrec as tf_sasrec  # noqa: E402
 from llmrec_ref.tensorflow import train as tf_train  # noqa: E402
 from llmrec_ref.tensorflow import weights as tf_weights  # noqa: E402
 
-SIZES = dict(n_items=60, dim=16, n_heads=2, max_len=16, dropout=0.0)
+SIZES = dict(n_items=60, dim=16, n_layers=2, max_len=16, dropout=0.0)
+MORE = {"GRU4Rec": {}, "SASRec": dict(n_heads=2), "BERT4Rec": dict(n_heads=2)}
+
+
+def fresh(name, **settings):
+    """A model in each framework, with equal weights."""
+    settings = SIZES | MORE[name] | settings
+    pytorch, tensorflow = torch_train.MODELS[name](**settings), tf_train.MODELS[name](**settings, seed=1)
+    parity.copy_weights(pytorch, tensorflow)
+    return pytorch, tensorflow
 
 
 @pytest.fixture(scope="module")
@@ -26,26 +34,30 @@ def split():
     rng = np.random.default_rng(0)
     walks = [
         np.where(rng.random(n) < 0.2, rng.integers(60, size=n), (start + step * np.arange(n)) % 60) + 1
-        for n, start, step in rng.integers((3, 0, 1), (25, 60, 8), size=(60, 3))
+        for n, start, step in rng.integers((11, 0, 1), (25, 60, 8), size=(60, 3))
     ]
     train = Part(Queries(walks, np.arange(60)), [np.empty(0, np.int64)] * 60)
     none = Part(Queries([], np.empty(0, np.int64)), [])
     return Split(train, none, none, 60, np.arange(61).astype(object))
 
 
+@pytest.fixture(scope="module", params=MORE)
+def name(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def twins(split):
-    pytorch = torch_sasrec.SASRec(**SIZES)
-    torch_train.fit(pytorch, split, epochs=40, lr=1e-2, batch_size=64, progress=False)
-    tensorflow = tf_sasrec.SASRec(**SIZES, seed=1)
+def twins(name, split):
+    pytorch, tensorflow = fresh(name)
+    torch_train.fit(pytorch, split, epochs=90, lr=1e-2, batch_size=64, progress=False)
     parity.copy_weights(pytorch, tensorflow)
     return pytorch.eval(), tensorflow
 
 
 @pytest.fixture(scope="module")
-def batch(split):
-    rows = training_windows(split.train.queries.histories, SIZES["max_len"])
-    ((item_ids, targets),) = training_batches(rows, SIZES["max_len"], 64, np.random.default_rng(0))
+def batch(twins, split):
+    rows = twins[0].windows(split.train.queries.histories, "newest")
+    ((item_ids, targets),) = twins[0].batches(rows, 64, np.random.default_rng(0))
     return item_ids, targets
 
 
@@ -69,32 +81,61 @@ def test_scores_and_top_10_agree(twins, split):
     np.testing.assert_array_equal(np.argsort(-theirs, axis=1)[clear, :10], order[clear, :10])
 
 
-def test_gradients_agree(twins, batch):
+@pytest.fixture(scope="module")
+def holder(name):
+    """Holds gradients in the place of weights: names and layouts are mapped alike."""
+    return fresh(name)[1]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradients_agree(twins, batch, holder, loss):
     pytorch, tensorflow = twins
     item_ids, targets = batch
+    drawn = sample_negatives(20, np.arange(61) > 0, np.random.default_rng(0)) if loss in SAMPLED else ()
     pytorch.zero_grad()
-    torch_losses.cross_entropy(pytorch(torch.from_numpy(item_ids)), torch.from_numpy(targets)).backward()
+    there = torch.from_numpy(targets > 0)
+    hidden, wanted = pytorch.encode(torch.from_numpy(item_ids))[there], torch.from_numpy(targets)[there]
+    torch_losses.TRAINING[loss](hidden, pytorch.table, wanted, *map(torch.from_numpy, drawn)).backward()
     with tf.GradientTape() as tape:
-        loss = tf_losses.cross_entropy(tensorflow(item_ids), targets)
-    gradients = map(tf.convert_to_tensor, tape.gradient(loss, tensorflow.trainable_variables))
-    gradient_model = tf_sasrec.SASRec(**SIZES)  # holds gradients in the place of weights: the same mapping
-    for variable, gradient in zip(gradient_model.trainable_variables, gradients, strict=True):
+        hidden = tf.reshape(tensorflow.encode(item_ids), (-1, SIZES["dim"]))
+        value = tf_losses.TRAINING[loss](hidden, tensorflow.table, targets.ravel(), *drawn)
+    gradients = map(tf.convert_to_tensor, tape.gradient(value, tensorflow.trainable_variables))
+    for variable, gradient in zip(holder.trainable_variables, gradients, strict=True):
         variable.assign(gradient)
-    theirs = tf_weights.get_weights(gradient_model)
-    for name, weight in pytorch.named_parameters():
+    theirs = tf_weights.get_weights(holder)
+    for key, weight in pytorch.named_parameters():
         ours = weight.grad.numpy()
-        assert np.abs(ours - theirs[name]).max() <= 1e-4 * np.abs(ours).max(), name
+        assert np.abs(ours - theirs[key]).max() <= 1e-4 * np.abs(ours).max(), key
 
 
-def test_loss_curves_agree_for_50_steps(split):
-    pytorch, tensorflow = torch_sasrec.SASRec(**SIZES), tf_sasrec.SASRec(**SIZES, seed=1)
-    parity.copy_weights(pytorch, tensorflow)
-    # two steps an epoch; larger steps would amplify the rounding in which any two implementations differ
-    settings = dict(epochs=25, lr=3e-3, batch_size=32, progress=False)
-    ours = torch_train.fit(pytorch, split, **settings).epochs["loss"]
-    theirs = tf_train.fit(tensorflow, split, **settings).epochs["loss"]
-    assert ours.iloc[-1] < 0.9 * ours.iloc[0]
-    assert (ours - theirs).abs().max() <= 1e-3
+def curves(name, split, **settings):
+    """Loss of each epoch in PyTorch and in TensorFlow, from equal weights; two steps an epoch."""
+    settings = dict(lr=3e-3, batch_size=32, progress=False) | settings
+    return [
+        train.fit(model, split, **settings).epochs["loss"].to_numpy()
+        for train, model in zip((torch_train, tf_train), fresh(name, n_layers=1), strict=True)
+    ]
+
+
+# every loss of SASRec, and every model; larger steps would amplify the rounding in which any two
+# implementations differ
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [*(("SASRec", loss) for loss in LOSSES), ("GRU4Rec", LOSSES[0]), ("BERT4Rec", LOSSES[0])],
+)
+def test_loss_curves_agree_for_50_steps(name, split, loss):
+    ours, theirs = curves(name, split, epochs=25, loss=loss, n_negatives=20)
+    assert ours[-1] < ours[0] - 0.05
+    assert np.abs(ours - theirs).max() <= 1e-3
+
+
+def test_warm_up_is_the_same(split):
+    ours, theirs = curves("GRU4Rec", split, epochs=6, lr=3e-2, warmup=8)
+    assert np.abs(ours - theirs).max() <= 1e-4
+    model = fresh("GRU4Rec", n_layers=1)[0]
+    settings = dict(epochs=6, lr=3e-2, batch_size=32, progress=False)
+    at_once = torch_train.fit(model, split, **settings).epochs["loss"].to_numpy()
+    assert np.abs(ours - at_once).max() > 0.01
 
 
 def test_each_framework_loads_the_run_folder_of_the_other(twins, split, tmp_path):
@@ -108,12 +149,13 @@ def test_each_framework_loads_the_run_folder_of_the_other(twins, split, tmp_path
 
 
 def test_resume_stays_within_a_framework(split, tmp_path):
-    model = torch_sasrec.SASRec(**SIZES)
+    model, other = fresh("SASRec")
     torch_train.save(model, split, tmp_path, history=torch_train.fit(model, split, epochs=1, progress=False))
     with pytest.raises(ValueError, match="framework"):
-        tf_train.fit(tf_sasrec.SASRec(**SIZES), split, resume=tmp_path, progress=False)
+        tf_train.fit(other, split, resume=tmp_path, progress=False)
 
 
-def test_copy_needs_twins(twins):
-    with pytest.raises(ValueError, match="another model"):
-        parity.copy_weights(twins[0], tf_sasrec.SASRec(**SIZES | {"dim": 8}))
+def test_copy_needs_twins():
+    for other in (fresh("SASRec", dim=8)[1], fresh("BERT4Rec")[1]):
+        with pytest.raises(ValueError, match="another model"):
+            parity.copy_weights(fresh("SASRec")[0], other)
