@@ -9,7 +9,6 @@ book/results/ml100k.json.
 """
 
 import argparse
-import statistics
 from importlib import import_module
 
 import pandas as pd
@@ -51,15 +50,13 @@ def choose(name, dataset, epochs, seeds, **more):
 
 def test(name, framework, dataset, epochs, seeds, **more):
     """Train on all but the last film; return two rows of results, with and without the seen filter."""
-    found, seconds = {True: [], False: []}, []
+    found = {True: [], False: []}
     for seed in seeds:
-        model, split, history = fit(name, framework, dataset, False, epochs, seed, **more)
-        seconds += history.epochs["seconds"].tolist()
+        model, split, _ = fit(name, framework, dataset, False, epochs, seed, **more)
         for seen, rows in found.items():
             rows.append(evaluate(model, split.test, filter_seen=seen)[METRICS].iloc[0])
     for seen, rows in found.items():
         row = dict(model=name, framework=framework, filter_seen=seen, **more)
-        row["seconds an epoch"] = statistics.median(seconds)
         for metric, values in pd.DataFrame(rows).items():
             row |= zip((metric, f"{metric}_low", f"{metric}_high"), t_interval(values), strict=True)
             row[f"{metric}_seeds"] = values.tolist()
