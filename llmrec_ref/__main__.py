@@ -80,7 +80,7 @@ def _parser():
         choices=runs.LOSSES,
         help="what to minimise",
     )
-    option("--negatives", type=_positive, default=256, dest="n_negatives", help="a step, for a sampled loss")
+    option("--negatives", type=_positive, default=None, dest="n_negatives", help="for a sampled loss")
     option("--warmup", type=int, default=0, help="steps over which the learning rate rises")
     option("--seed", type=int, default=0, help="of weights, dropout and batches")
     option("--device", default="cpu", help="where to train, as the framework names it")

@@ -113,7 +113,7 @@ def sampled_softmax(hidden, table, targets, negatives, log_counts):
         hidden: Float (N, D), one row a target.
         table: Float (V, D), the item embeddings; row 0 is padding.
         targets: Whole numbers (N,), 1..V - 1.
-        negatives: Whole numbers (k,), from `sequences.sample_negatives`.
+        negatives: Whole numbers (k,) that all targets share, from `sequences.sample_negatives`.
         log_counts: Float (k,), from there.
 
     Returns:
@@ -124,7 +124,7 @@ def sampled_softmax(hidden, table, targets, negatives, log_counts):
     return -log_softmax(logits)[:, 0].sum() / max(1, len(targets))
 
 
-def gbce(hidden, table, targets, negatives, log_counts, t=0.75):
+def gbce(hidden, table, targets, negatives, t=0.75):
     r"""Generalised binary cross-entropy: a yes for each target, a no for each negative that is not it.
 
     .. math:: \mathcal{L} = -\frac{1}{N (k + 1)} \sum_{t=1}^N \Bigl( \beta \ln \sigma(z_{t,y_t}) +
@@ -139,28 +139,28 @@ def gbce(hidden, table, targets, negatives, log_counts, t=0.75):
         hidden: Float (N, D), one row a target.
         table: Float (V, D), the item embeddings; row 0 is padding.
         targets: Whole numbers (N,), 1..V - 1.
-        negatives: Whole numbers (k,), drawn uniformly.
-        log_counts: Not looked at.
+        negatives: Whole numbers (N, k), each target's own, drawn uniformly.
         t: How much of the over-confidence to undo, in [0, 1].
 
     Returns:
         float64 scalar, nats a pair.
     """
     positive, negative = _pair_logits(hidden, table, targets, negatives)
-    k, n = len(negatives), len(table) - 1
+    k, n = np.shape(negatives)[1], len(table) - 1
     beta = 1 - t * (1 - k / max(1, n - 1))
     # -ln sigmoid(z) is ln(1 + e^-z), and -ln(1 - sigmoid(z)) is ln(1 + e^z)
     nats = beta * np.logaddexp(0, -positive) + np.logaddexp(0, negative).sum(axis=1)
     return nats.sum() / (max(1, len(targets)) * (k + 1))
 
 
-def bce(hidden, table, targets, negatives, log_counts):
+def bce(hidden, table, targets, negatives):
     """Binary cross-entropy of each target, a yes, and of its negatives, each a no: `gbce` with t = 0."""
-    return gbce(hidden, table, targets, negatives, log_counts, t=0)
+    return gbce(hidden, table, targets, negatives, t=0)
 
 
 def _pair_logits(hidden, table, targets, negatives):
     """Logits of the targets (N,), and of the negatives (N, k), -inf where a negative is the target."""
     hidden, table = np.asarray(hidden, dtype=float), np.asarray(table, dtype=float)
     hits = np.asarray(targets)[:, None] == negatives
-    return (hidden * table[targets]).sum(axis=1), np.where(hits, -np.inf, hidden @ table[negatives].T)
+    negative = (table[negatives] @ hidden[:, :, None])[:, :, 0]  # of (k, D) or (N, k, D)
+    return (hidden * table[targets]).sum(axis=1), np.where(hits, -np.inf, negative)

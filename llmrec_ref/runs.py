@@ -13,7 +13,8 @@ from llmrec_ref.sequences import sample_negatives
 from llmrec_ref.splits import flatten
 
 LOSSES = ("cross_entropy", "chunked_cross_entropy", "sampled_softmax", "bce", "gbce")
-SAMPLED = LOSSES[2:]  # these take negatives
+# these take negatives: the first so many that a step's targets share, the others so many of each target's own
+SAMPLED = dict(sampled_softmax=256, bce=1, gbce=8)
 FORMAT = 1  # of run folders; raise it when an old one can no longer be read
 
 
@@ -91,14 +92,32 @@ def choose_loss(losses, loss):
     return loss if callable(loss) else losses.TRAINING[loss]
 
 
+def check_settings(settings):
+    """Refuse settings of ``train.fit`` with which nothing can be learned.
+
+    Args:
+        settings: dict of its arguments.
+
+    Raises:
+        ValueError: A number out of its range.
+    """
+    for name, least in dict(epochs=1, lr=0, warmup=0, n_negatives=1).items():
+        if settings[name] is not None and settings[name] < least:
+            raise ValueError(f"{name}={settings[name]}: it must be at least {least}.")
+
+
 def negative_sampler(loss, n_negatives, split):
-    """Return a function of a generator: the negatives that a loss takes and their log counts, or nothing."""
+    """Return a function of targets (B, L) and a generator: what a loss takes beside them.
+
+    That is nothing; for ``"sampled_softmax"`` what `sequences.sample_negatives` draws, in proportion to how
+    often an item is in training; or for the binary losses uniform negatives int64 (B, L, k).
+    """
     if loss not in SAMPLED:
-        return lambda rng: ()
-    seen = np.bincount(flatten(split.train.queries.histories)[0], minlength=split.n_items + 1)
-    uniform = (np.arange(split.n_items + 1) > 0).astype(float)
-    probabilities = seen if loss == "sampled_softmax" else uniform
-    return lambda rng: sample_negatives(n_negatives, probabilities, rng)
+        return lambda targets, rng: ()
+    if loss == "sampled_softmax":
+        seen = np.bincount(flatten(split.train.queries.histories)[0], minlength=split.n_items + 1)
+        return lambda targets, rng: sample_negatives(n_negatives, seen, rng)
+    return lambda targets, rng: (rng.integers(1, split.n_items + 1, size=(*targets.shape, n_negatives)),)
 
 
 def count_targets(model, windows, batch_size, seed, progress):

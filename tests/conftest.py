@@ -44,20 +44,17 @@ def sigmoid_case(request):
 
 @pytest.fixture(params=[1, 0.01, 8], ids=["units", "fresh weights", "sure"])
 def training_case(request):
-    """Hidden states (N, D), table (V, D), targets (N,), negatives (k,), log counts (k,); some are hits."""
+    """Hidden states (N, D), table (V, D), targets (N,), and by loss what it takes beside; some are hits."""
     rng = np.random.default_rng(0)
     N, D, V, k = 23, 6, 31, 12
     hidden, table = rng.normal(size=(N, D)), request.param * rng.normal(size=(V, D))
     negatives = rng.integers(1, V, k)
     targets = np.concatenate([negatives[:3], rng.integers(1, V, N - 3)])
-    counts = rng.uniform(0.1, 3, k)
-    return (
-        hidden.astype(np.float32),
-        table.astype(np.float32),
-        targets,
-        negatives,
-        np.log(counts).astype("f4"),
-    )
+    log_counts = np.log(rng.uniform(0.1, 3, k)).astype(np.float32)
+    own = rng.integers(1, V, (N, k))
+    own[:5, 0] = targets[:5]
+    drawn = dict(sampled_softmax=(negatives, log_counts), bce=(own,), gbce=(own,))
+    return hidden.astype(np.float32), table.astype(np.float32), targets, drawn
 
 
 def assert_agrees(found, expected, dtype):

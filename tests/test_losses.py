@@ -106,18 +106,18 @@ def test_sampled_softmax_by_hand():
 def test_gbce_by_hand():
     hidden, table = np.array([[1.0]]), np.log([[1], [4], [1], [9], [9], [9]])  # five items
     sigmoid = {1: 4 / 5, 2: 1 / 2}
-    negatives = np.array([2, 1])  # the second is the target
+    negatives = np.array([[2, 1]])  # the second is the target
     beta = 1 - 0.75 * (1 - 2 / 4)
     expected = -(beta * np.log(sigmoid[1]) + np.log(1 - sigmoid[2])) / 3
-    assert gbce(hidden, table, np.array([1]), negatives, None) == pytest.approx(expected)
+    assert gbce(hidden, table, np.array([1]), negatives) == pytest.approx(expected)
 
 
 def test_gbce_without_calibration_is_binary_cross_entropy():
     rng = np.random.default_rng(0)
     hidden, table, targets = rng.normal(size=(5, 3)), rng.normal(size=(9, 3)), rng.integers(1, 9, 5)
-    negatives = rng.integers(1, 9, 4)
-    given = hidden, table, targets, negatives, None
-    items = np.column_stack([targets, np.tile(negatives, (5, 1))])
+    negatives = rng.integers(1, 9, (5, 4))
+    given = hidden, table, targets, negatives
+    items = np.column_stack([targets, negatives])
     logits = np.einsum("nd,nkd->nk", hidden, table[items])
     valid = np.column_stack([np.ones(5, bool), negatives != targets[:, None]])
     labels = np.arange(5) == np.zeros((5, 1))
@@ -128,8 +128,9 @@ def test_gbce_without_calibration_is_binary_cross_entropy():
 
 def test_losses_with_negatives_are_zero_without_a_target():
     hidden, table = np.empty((0, 3)), np.ones((9, 3))
-    for loss in (sampled_softmax, bce, gbce):
-        assert loss(hidden, table, np.empty(0, int), np.array([1, 2]), np.zeros(2)) == 0
+    none = np.empty(0, int)
+    assert sampled_softmax(hidden, table, none, np.array([1, 2]), np.zeros(2)) == 0
+    assert bce(hidden, table, none, np.empty((0, 2), int)) == 0
 
 
 @pytest.mark.parametrize(

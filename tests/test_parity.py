@@ -9,8 +9,7 @@ tf = pytest.importorskip("tensorflow")
 from llmrec_ref import parity  # noqa: E402
 from llmrec_ref.pytorch import losses as torch_losses  # noqa: E402
 from llmrec_ref.pytorch import train as torch_train  # noqa: E402
-from llmrec_ref.runs import LOSSES, SAMPLED  # noqa: E402
-from llmrec_ref.sequences import sample_negatives  # noqa: E402
+from llmrec_ref.runs import LOSSES, negative_sampler  # noqa: E402
 from llmrec_ref.splits import Part, Queries, Split  # noqa: E402
 from llmrec_ref.tensorflow import losses as tf_losses  # noqa: E402
 from llmrec_ref.tensorflow import train as tf_train  # noqa: E402
@@ -88,16 +87,18 @@ def holder(name):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_gradients_agree(twins, batch, holder, loss):
+def test_gradients_agree(twins, split, batch, holder, loss):
     pytorch, tensorflow = twins
     item_ids, targets = batch
-    drawn = sample_negatives(20, np.arange(61) > 0, np.random.default_rng(0)) if loss in SAMPLED else ()
+    drawn = negative_sampler(loss, 20, split)(targets, np.random.default_rng(0))
     pytorch.zero_grad()
-    there = torch.from_numpy(targets > 0)
-    hidden, wanted = pytorch.encode(torch.from_numpy(item_ids))[there], torch.from_numpy(targets)[there]
-    torch_losses.TRAINING[loss](hidden, pytorch.table, wanted, *map(torch.from_numpy, drawn)).backward()
+    there = targets > 0
+    own = [torch.from_numpy(part[there] if part.ndim == 3 else part) for part in drawn]
+    hidden, wanted = pytorch.encode(torch.from_numpy(item_ids))[there], torch.from_numpy(targets[there])
+    torch_losses.TRAINING[loss](hidden, pytorch.table, wanted, *own).backward()
     with tf.GradientTape() as tape:
         hidden = tf.reshape(tensorflow.encode(item_ids), (-1, SIZES["dim"]))
+        drawn = [part.reshape(-1, 20) if part.ndim == 3 else part for part in drawn]
         value = tf_losses.TRAINING[loss](hidden, tensorflow.table, targets.ravel(), *drawn)
     gradients = map(tf.convert_to_tensor, tape.gradient(value, tensorflow.trainable_variables))
     for variable, gradient in zip(holder.trainable_variables, gradients, strict=True):

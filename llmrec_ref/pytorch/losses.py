@@ -7,8 +7,9 @@ loss looks at:
     hidden: float32 (N, D), one row a target.
     table: float32 (V, D), the item embeddings; row 0 is padding.
     targets: int64 (N,), item numbers.
-    negatives: int64 (k,), from `sequences.sample_negatives`; one that is a row's target does not count there.
-    log_counts: float32 (k,), from there.
+    negatives: int64 (k,) that all targets share, or (N, k), each target's own; one that is a row's
+        target does not count there.
+    log_counts: float32 (k,), from `sequences.sample_negatives`.
 
 Each returns a float32 scalar: the mean over the targets, in nats; 0 (and gradient 0) without a target.
 """
@@ -102,12 +103,12 @@ def sampled_softmax(hidden, table, targets, negatives, log_counts):
     return _mean(logits.logsumexp(1) - positive)
 
 
-def bce(hidden, table, targets, negatives, log_counts):
+def bce(hidden, table, targets, negatives):
     """Binary cross-entropy of the target, a yes, and of its negatives, each a no: `gbce` with t = 0."""
-    return gbce(hidden, table, targets, negatives, log_counts, t=0.0)
+    return gbce(hidden, table, targets, negatives, t=0.0)
 
 
-def gbce(hidden, table, targets, negatives, log_counts, t=CALIBRATION):
+def gbce(hidden, table, targets, negatives, t=CALIBRATION):
     r"""Generalised binary cross-entropy, which undoes the over-confidence that negative sampling causes.
 
     .. math:: -\beta \ln \sigma(z_y) - \sum_j \ln(1 - \sigma(z_j)), \qquad
@@ -115,10 +116,10 @@ def gbce(hidden, table, targets, negatives, log_counts, t=CALIBRATION):
 
     divided by k + 1, for n items (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192, equations
     14 and 15, simplified).
-    ``log_counts`` is not looked at: negatives are meant to be drawn uniformly.
+    The negatives are meant to be drawn uniformly.
     """
     positive, negative = _pair_logits(hidden, table, targets, negatives)
-    k, n = len(negatives), len(table) - 1
+    k, n = negatives.shape[-1], len(table) - 1
     beta = 1 - t * (1 - k / max(1, n - 1))
     nats = beta * F.softplus(-positive) + F.softplus(negative).sum(1)
     return _mean(nats) / (k + 1)
@@ -138,8 +139,10 @@ def _logits(hidden, table):
 
 def _pair_logits(hidden, table, targets, negatives):
     """Logits of the targets (N,), and of the negatives (N, k), -inf where a negative is the target."""
-    hits = targets[:, None] == negatives
-    return (hidden * table[targets]).sum(1), (hidden @ table[negatives].T).masked_fill(hits, -torch.inf)
+    rows = F.embedding(negatives, table)  # (k, D) or (N, k, D)
+    negative = hidden @ rows.T if rows.dim() == 2 else torch.einsum("nd,nkd->nk", hidden, rows)
+    negative = negative.masked_fill(targets[:, None] == negatives, -torch.inf)
+    return (hidden * F.embedding(targets, table)).sum(1), negative
 
 
 def _mean(nats):

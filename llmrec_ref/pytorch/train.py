@@ -24,7 +24,7 @@ def fit(
     lr=1e-3,
     batch_size=64,
     loss="cross_entropy",
-    n_negatives=256,
+    n_negatives=None,
     seed=0,
     weight_decay=0.01,
     warmup=0,
@@ -45,8 +45,9 @@ def fit(
         lr: Learning rate.
         batch_size: Windows a step.
         loss: One of ``runs.LOSSES``, or a function of hidden states, item table and targets.
-        n_negatives: Negatives a step, for the losses in ``runs.SAMPLED``: drawn in proportion to how often
-            an item is in training for ``"sampled_softmax"``, and uniformly for the others.
+        n_negatives: For the losses in ``runs.SAMPLED``, which has their defaults: negatives that the targets
+            of a step share, drawn in proportion to how often an item is in training, for
+            ``"sampled_softmax"``; uniform ones of each target's own for ``"bce"`` and ``"gbce"``.
         seed: Of batch order and dropout (the model's own ``seed`` sets its initial weights).
         weight_decay: Of AdamW, on every weight.
         warmup: Steps over which the learning rate rises to ``lr``.
@@ -62,15 +63,17 @@ def fit(
         `runs.History`.
 
     Raises:
-        ValueError: Nothing to train on; no such loss; ``patience`` without validation; ``resume`` of another
-            model.
+        ValueError: Nothing to train on; no such loss; a number out of its range; ``patience`` without
+            validation; ``resume`` of another model.
         FileNotFoundError: ``resume`` is no run folder with a training state.
     """
     name = getattr(loss, "__name__", loss)
+    n_negatives = runs.SAMPLED.get(name) if n_negatives is None else n_negatives
     settings = dict(epochs=epochs, lr=lr, batch_size=batch_size, loss=name, seed=seed)
     settings |= dict(
         n_negatives=n_negatives, weight_decay=weight_decay, warmup=warmup, windows=windows, patience=patience
     )
+    runs.check_settings(settings)
     loss_function = runs.choose_loss(losses, loss)
     draw = runs.negative_sampler(loss, n_negatives, split)
     rows = model.windows(split.train.queries.histories, windows)
@@ -93,10 +96,14 @@ def fit(
         model.train()
         for step, (item_ids, targets) in enumerate(batches, start=epoch * len(batches) + 1):
             optimizer.param_groups[0]["lr"] = lr * min(1, step / max(1, warmup))
-            negatives = [torch.from_numpy(part).to(device) for part in draw(negatives_rng)]
-            item_ids, targets = torch.from_numpy(item_ids).to(device), torch.from_numpy(targets).to(device)
-            hidden = model.encode(item_ids)[targets > 0]  # (N, D)
-            batch_loss = loss_function(hidden, model.table, targets[targets > 0], *negatives)
+            arrays = item_ids, targets, *draw(targets, negatives_rng)
+            item_ids, targets, *drawn = (torch.from_numpy(array).to(device) for array in arrays)
+            valid = targets > 0
+            drawn = [
+                part[valid] if part.dim() == 3 else part for part in drawn
+            ]  # each target's own, or shared
+            hidden = model.encode(item_ids)[valid]  # (N, D)
+            batch_loss = loss_function(hidden, model.table, targets[valid], *drawn)
             optimizer.zero_grad()
             batch_loss.backward()
             optimizer.step()

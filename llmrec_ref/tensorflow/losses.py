@@ -7,8 +7,9 @@ loss looks at:
     hidden: float32 (N, D), one row a position.
     table: float32 (V, D), the item embeddings; row 0 is padding.
     targets: Whole numbers (N,), item numbers; 0 = no target: the position does not count.
-    negatives: Whole numbers (k,), from `sequences.sample_negatives`; a row's own target does not count.
-    log_counts: float32 (k,), from there.
+    negatives: Whole numbers (k,) that all targets share, or (N, k), each target's own; one that is a row's
+        target does not count there.
+    log_counts: float32 (k,), from `sequences.sample_negatives`.
 
 Each returns a float32 scalar: the mean over the targets, in nats; 0 (and gradient 0) without a target.
 """
@@ -113,12 +114,12 @@ def sampled_softmax(hidden, table, targets, negatives, log_counts):
     return _mean(ops.logsumexp(logits, axis=1) - positive, targets)
 
 
-def bce(hidden, table, targets, negatives, log_counts):
+def bce(hidden, table, targets, negatives):
     """Binary cross-entropy of the target, a yes, and of its negatives, each a no: `gbce` with t = 0."""
-    return gbce(hidden, table, targets, negatives, log_counts, t=0.0)
+    return gbce(hidden, table, targets, negatives, t=0.0)
 
 
-def gbce(hidden, table, targets, negatives, log_counts, t=CALIBRATION):
+def gbce(hidden, table, targets, negatives, t=CALIBRATION):
     r"""Generalised binary cross-entropy, which undoes the over-confidence that negative sampling causes.
 
     .. math:: -\beta \ln \sigma(z_y) - \sum_j \ln(1 - \sigma(z_j)), \qquad
@@ -126,10 +127,10 @@ def gbce(hidden, table, targets, negatives, log_counts, t=CALIBRATION):
 
     divided by k + 1, for n items (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192, equations
     14 and 15, simplified).
-    ``log_counts`` is not looked at: negatives are meant to be drawn uniformly.
+    The negatives are meant to be drawn uniformly.
     """
     positive, negative = _pair_logits(hidden, table, targets, negatives)
-    k, n = negatives.shape[0], table.shape[0] - 1
+    k, n = negatives.shape[-1], table.shape[0] - 1
     beta = 1 - t * (1 - k / max(1, n - 1))
     nats = beta * ops.softplus(-positive) + ops.sum(ops.softplus(negative), axis=1)
     return _mean(nats, targets) / (k + 1)
@@ -148,9 +149,10 @@ def _logits(hidden, table):
 
 def _pair_logits(hidden, table, targets, negatives):
     """Logits of the targets (N,), and of the negatives (N, k), very low where a negative is the target."""
+    rows = tf.gather(table, negatives)  # (k, D) or (N, k, D)
+    negative = tf.einsum("nd,kd->nk" if len(rows.shape) == 2 else "nd,nkd->nk", hidden, rows)
     hits = ops.cast(targets[:, None] == ops.cast(negatives, targets.dtype), hidden.dtype)
-    positive = ops.sum(hidden * tf.gather(table, targets), axis=1)
-    return positive, tf.matmul(hidden, tf.gather(table, negatives), transpose_b=True) - 1e9 * hits
+    return ops.sum(hidden * tf.gather(table, targets), axis=1), negative - 1e9 * hits
 
 
 def _mean(nats, targets):

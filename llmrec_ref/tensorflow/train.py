@@ -31,8 +31,11 @@ class Trainer(keras.Model):
 
     def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
         """Loss of the hidden states ``y_pred``, given targets int64 (B, L) and what else ``x`` holds."""
-        hidden = tf.reshape(y_pred, (-1, y_pred.shape[-1]))  # (B * L, D)
-        return self.loss_function(hidden, self.model.table, tf.reshape(y, (-1,)), *x[1:])
+        hidden, *drawn = (
+            tf.reshape(part, (-1, part.shape[-1])) if len(part.shape) == 3 else part
+            for part in (y_pred, *x[1:])
+        )  # (B * L, D); negatives (B * L, k) of each target's own, or shared
+        return self.loss_function(hidden, self.model.table, tf.reshape(y, (-1,)), *drawn)
 
 
 class Epochs(keras.callbacks.Callback):
@@ -47,8 +50,7 @@ class Epochs(keras.callbacks.Callback):
         """Shuffle; give each dropout layer its own seed."""
         self.start = time.perf_counter()
         rng = np.random.default_rng([self.seed, epoch])
-        batches = self.trained.batches(self.rows, self.batch_size, rng)
-        self.batches = [tuple(map(self.full, batch)) for batch in batches]
+        self.batches = self.trained.batches(self.rows, self.batch_size, rng)
         for state in self.trained.non_trainable_variables:
             state.assign(rng.integers(2**32, size=2, dtype=np.uint32))
         # their own: the same in both frameworks
@@ -56,16 +58,24 @@ class Epochs(keras.callbacks.Callback):
 
     def full(self, array):
         """Fill up the last batch with empty rows, so that XLA has no shape more to compile."""
-        return np.pad(array, ((0, min(self.batch_size, len(self.rows)) - len(array)), (0, 0)))
+        if array.ndim == 1:  # what all rows share
+            return array
+        missing = min(self.batch_size, len(self.rows)) - len(array)
+        return np.pad(array, ((0, missing), *[(0, 0)] * (array.ndim - 1)))
+
+    def steps(self):
+        """Yield the epoch's batches: ((item_ids, ...), targets)."""
+        for item_ids, targets in self.batches:
+            arrays = item_ids, targets, *self.draw(targets, self.negatives_rng)
+            item_ids, targets, *drawn = map(self.full, arrays)
+            yield (item_ids, *drawn), targets
 
     def dataset(self):
-        """Return a tf.data.Dataset of the epoch's batches: ((item_ids, ...), targets)."""
-        ids, drawn = tf.TensorSpec((None, None), tf.int64), self.draw(np.random.default_rng(0))
-        drawn = tuple(tf.TensorSpec(part.shape, part.dtype) for part in drawn)
-        batches = tf.data.Dataset.from_generator(
-            lambda: (((ids, *self.draw(self.negatives_rng)), targets) for ids, targets in self.batches),
-            output_signature=((ids, *drawn), ids),
-        )
+        """Return a tf.data.Dataset of `steps`."""
+        ids = tf.TensorSpec((None, None), tf.int64)
+        drawn = self.draw(np.zeros((1, 1)), np.random.default_rng(0))
+        drawn = [tf.TensorSpec((None, None)[: part.ndim - 1] + part.shape[-1:], part.dtype) for part in drawn]
+        batches = tf.data.Dataset.from_generator(self.steps, output_signature=((ids, *drawn), ids))
         return batches.apply(tf.data.experimental.assert_cardinality(-(-len(self.rows) // self.batch_size)))
 
     def on_epoch_end(self, epoch, logs=None):
@@ -85,7 +95,7 @@ def fit(
     lr=1e-3,
     batch_size=64,
     loss="cross_entropy",
-    n_negatives=256,
+    n_negatives=None,
     seed=0,
     weight_decay=0.01,
     warmup=0,
@@ -106,8 +116,9 @@ def fit(
         lr: Learning rate.
         batch_size: Windows a step.
         loss: One of ``runs.LOSSES``, or a function of hidden states, item table and targets.
-        n_negatives: Negatives a step, for the losses in ``runs.SAMPLED``: drawn in proportion to how often
-            an item is in training for ``"sampled_softmax"``, and uniformly for the others.
+        n_negatives: For the losses in ``runs.SAMPLED``, which has their defaults: negatives that the targets
+            of a step share, drawn in proportion to how often an item is in training, for
+            ``"sampled_softmax"``; uniform ones of each target's own for ``"bce"`` and ``"gbce"``.
         seed: Of batch order and dropout (the model's own ``seed`` sets its initial weights).
         weight_decay: Of AdamW, on every weight.
         warmup: Steps over which the learning rate rises to ``lr``.
@@ -128,10 +139,12 @@ def fit(
         FileNotFoundError: ``resume`` is no run folder with a training state.
     """
     name = getattr(loss, "__name__", loss)
+    n_negatives = runs.SAMPLED.get(name) if n_negatives is None else n_negatives
     settings = dict(epochs=epochs, lr=lr, batch_size=batch_size, loss=name, seed=seed)
     settings |= dict(
         n_negatives=n_negatives, weight_decay=weight_decay, warmup=warmup, windows=windows, patience=patience
     )
+    runs.check_settings(settings)
     loss_function = runs.choose_loss(losses, loss)
     draw = runs.negative_sampler(loss, n_negatives, split)
     rows = model.windows(split.train.queries.histories, windows)

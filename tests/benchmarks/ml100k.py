@@ -30,33 +30,33 @@ PROTOCOL = (
 )
 
 
-def fit(name, framework, dataset, validation, epochs, seed, loss="cross_entropy"):
+def fit(name, framework, dataset, validation, epochs, seed, **settings):
     """Train one model; return it, its split and its history."""
     train = import_module(f"llmrec_ref.{framework}.train")
     split = splits.leave_one_out(dataset, validation=validation, seed=seed)
     model = train.MODELS[name](split.n_items, **MODELS[name], seed=seed)
-    settings = dict(lr=RATES[name], batch_size=BATCH_SIZE, loss=loss, seed=seed)
+    settings = dict(lr=RATES[name], batch_size=BATCH_SIZE, seed=seed) | settings
     return model, split, train.fit(model, split, epochs=epochs, **settings)
 
 
-def choose(name, dataset, epochs, seeds, **more):
+def choose(name, dataset, epochs, seeds, **settings):
     """Return the validation NDCG@10 in PyTorch, a row an epoch and a column a seed."""
     curves = {}
     for seed in seeds:
-        history = fit(name, "pytorch", dataset, True, epochs, seed, **more)[2]
+        history = fit(name, "pytorch", dataset, True, epochs, seed, **settings)[2]
         curves[seed] = history.epochs.set_index("epoch")["val_ndcg"]
     return pd.DataFrame(curves)
 
 
-def test(name, framework, dataset, epochs, seeds, **more):
+def test(name, framework, dataset, epochs, seeds, **settings):
     """Train on all but the last film; return two rows of results, with and without the seen filter."""
     found = {True: [], False: []}
     for seed in seeds:
-        model, split, _ = fit(name, framework, dataset, False, epochs, seed, **more)
+        model, split, _ = fit(name, framework, dataset, False, epochs, seed, **settings)
         for seen, rows in found.items():
             rows.append(evaluate(model, split.test, filter_seen=seen)[METRICS].iloc[0])
     for seen, rows in found.items():
-        row = dict(model=name, framework=framework, filter_seen=seen, **more)
+        row = dict(model=name, framework=framework, filter_seen=seen, **settings)
         for metric, values in pd.DataFrame(rows).items():
             row |= zip((metric, f"{metric}_low", f"{metric}_high"), t_interval(values), strict=True)
             row[f"{metric}_seeds"] = values.tolist()

@@ -56,10 +56,10 @@ def logits_of(hidden, table):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_training_losses_agree_with_numpy(name, training_case):
-    hidden, table, targets, *negatives = training_case
+    hidden, table, targets, drawn = training_case
     if name in SAMPLED:
-        found = train_loss(name, *training_case)[0]
-        assert found == pytest.approx(getattr(reference, name)(*training_case), rel=1e-5)
+        case = hidden, table, targets, *drawn[name]
+        assert train_loss(name, *case)[0] == pytest.approx(getattr(reference, name)(*case), rel=1e-5)
         return
     found, grad_hidden, grad_table = train_loss(name, hidden, table, targets)
     expected, gradient = reference.cross_entropy(logits_of(hidden, table), targets)
@@ -86,19 +86,19 @@ def test_chunked_scales_its_gradient(training_case):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_no_target_is_no_loss_and_no_gradient(name, training_case):
-    hidden, table, targets, *negatives = training_case
-    value, grad_hidden, grad_table = train_loss(
-        name, hidden[:0], table, targets[:0], *(negatives if name in SAMPLED else [])
-    )
+    hidden, table, targets, drawn = training_case
+    drawn = [part[:0] if part.ndim == 2 else part for part in drawn.get(name, ())]
+    value, grad_hidden, grad_table = train_loss(name, hidden[:0], table, targets[:0], *drawn)
     assert value == 0 and grad_hidden.shape == (0, 6) and (grad_table == 0).all()
 
 
 def test_a_negative_that_is_the_target_does_not_count(training_case):
-    hidden, table, targets, negatives, log_counts = training_case
-    case = hidden[:1], table, targets[:1], np.full_like(negatives, targets[0]), log_counts
-    for part in train_loss("sampled_softmax", *case):
+    hidden, table, targets, drawn = training_case
+    case, (negatives, log_counts) = (hidden[:1], table, targets[:1]), drawn["sampled_softmax"]
+    hits = np.full_like(negatives, targets[0])
+    for part in train_loss("sampled_softmax", *case, hits, log_counts):
         np.testing.assert_allclose(part, 0, atol=1e-6)  # nothing but the target: it is certain
-    value, gradient, _ = train_loss("bce", *case)
+    value, gradient, _ = train_loss("bce", *case, hits[None])
     z = float(hidden[0] @ table[targets[0]])
     pairs = len(negatives) + 1
     assert value == pytest.approx(np.logaddexp(0, -z) / pairs, rel=1e-4)

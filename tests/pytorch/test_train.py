@@ -137,6 +137,10 @@ def test_resume_goes_on_as_if_never_stopped(split, tmp_path):
 def test_bad_requests(dataset, split, tmp_path):
     with pytest.raises(ValueError, match="patience"):
         fit(small(), leave_one_out(dataset, validation=False), patience=1)
+    with pytest.raises(ValueError, match="unknown loss 'hinge': choose one of"):
+        fit(small(), split, loss="hinge")
+    with pytest.raises(ValueError, match="warmup=-1: it must be at least 0"):
+        fit(small(), split, warmup=-1)
     with pytest.raises(FileNotFoundError, match="run folder"):
         fit(small(), split, resume=tmp_path)
     model = small()

@@ -71,10 +71,12 @@ def logits_of(hidden, table):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_training_losses_agree_with_numpy(name, compiled, training_case):
-    hidden, table, targets, *negatives = training_case
+    hidden, table, targets, drawn = training_case
     if name in SAMPLED:
-        found = train_loss(name, *training_case, compiled=compiled)[0]
-        assert found == pytest.approx(getattr(reference, name)(*training_case), rel=1e-5)
+        case = hidden, table, targets, *drawn[name]
+        assert train_loss(name, *case, compiled=compiled)[0] == pytest.approx(
+            getattr(reference, name)(*case), rel=1e-5
+        )
         return
     found, grad_hidden, grad_table = train_loss(name, hidden, table, targets, compiled=compiled)
     expected, gradient = reference.cross_entropy(logits_of(hidden, table), targets)
@@ -104,11 +106,12 @@ def test_chunked_scales_its_gradient(training_case):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_positions_without_a_target_do_not_count(name, compiled, training_case):
-    hidden, table, targets, *negatives = training_case
-    negatives = negatives if name in SAMPLED else []
-    rest = train_loss(name, hidden[:9], table, targets[:9], *negatives, compiled=compiled)
+    hidden, table, targets, drawn = training_case
+    drawn = drawn.get(name, ())
+    first = [part[:9] if part.ndim == 2 else part for part in drawn]
+    rest = train_loss(name, hidden[:9], table, targets[:9], *first, compiled=compiled)
     targets = np.where(np.arange(len(targets)) < 9, targets, 0)
-    value, grad_hidden, grad_table = train_loss(name, hidden, table, targets, *negatives, compiled=compiled)
+    value, grad_hidden, grad_table = train_loss(name, hidden, table, targets, *drawn, compiled=compiled)
     assert value == pytest.approx(rest[0], rel=1e-5)
     np.testing.assert_allclose(grad_hidden[:9], rest[1], atol=1e-5)
     assert (grad_hidden[9:] == 0).all()
@@ -117,18 +120,18 @@ def test_positions_without_a_target_do_not_count(name, compiled, training_case):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_no_target_is_no_loss_and_no_gradient(name, compiled, training_case):
-    hidden, table, targets, *negatives = training_case
-    negatives = negatives if name in SAMPLED else []
-    for part in train_loss(name, hidden, table, 0 * targets, *negatives, compiled=compiled):
+    hidden, table, targets, drawn = training_case
+    for part in train_loss(name, hidden, table, 0 * targets, *drawn.get(name, ()), compiled=compiled):
         assert (part == 0).all()
 
 
 def test_a_negative_that_is_the_target_does_not_count(compiled, training_case):
-    hidden, table, targets, negatives, log_counts = training_case
-    case = hidden[:1], table, targets[:1], np.full_like(negatives, targets[0]), log_counts
-    for part in train_loss("sampled_softmax", *case, compiled=compiled):
+    hidden, table, targets, drawn = training_case
+    case, (negatives, log_counts) = (hidden[:1], table, targets[:1]), drawn["sampled_softmax"]
+    hits = np.full_like(negatives, targets[0])
+    for part in train_loss("sampled_softmax", *case, hits, log_counts, compiled=compiled):
         np.testing.assert_allclose(part, 0, atol=1e-6)  # nothing but the target: it is certain
-    value, gradient, _ = train_loss("bce", *case, compiled=compiled)
+    value, gradient, _ = train_loss("bce", *case, hits[None], compiled=compiled)
     z = float(hidden[0] @ table[targets[0]])
     pairs = len(negatives) + 1
     assert value == pytest.approx(np.logaddexp(0, -z) / pairs, rel=1e-4)
