@@ -105,16 +105,16 @@ def sampled_softmax(hidden, table, targets, negatives, log_counts):
     .. math:: \mathcal{L} = -\frac{1}{N} \sum_{t=1}^N \ln \frac{e^{z_{t,y_t}}}{e^{z_{t,y_t}} +
         \sum_{j \ne y_t} e^{z_{t,j} - \ln c_j}}
 
-    The sum is over the k negatives j, and :math:`c_j` is how often j is expected among them. On average over
-    their draws the denominator is therefore the sum over the whole catalogue (Bengio and Senecal, IEEE
-    Transactions on Neural Networks 19(4), 2008).
+    The sum is over the target's k negatives j, and :math:`c_j` is how often j is expected among them. On
+    average over their draws the denominator is therefore the sum over the whole catalogue (Bengio and
+    Senecal, IEEE Transactions on Neural Networks 19(4), 2008).
 
     Args:
         hidden: Float (N, D), one row a target.
         table: Float (V, D), the item embeddings; row 0 is padding.
         targets: Whole numbers (N,), 1..V - 1.
-        negatives: Whole numbers (k,) that all targets share, from `sequences.sample_negatives`.
-        log_counts: Float (k,), from there.
+        negatives: Whole numbers (N, k), each target's own, from `sequences.sample_negatives`.
+        log_counts: Float (N, k), from there.
 
     Returns:
         float64 scalar, nats a target.
@@ -162,5 +162,5 @@ def _pair_logits(hidden, table, targets, negatives):
     """Logits of the targets (N,), and of the negatives (N, k), -inf where a negative is the target."""
     hidden, table = np.asarray(hidden, dtype=float), np.asarray(table, dtype=float)
     hits = np.asarray(targets)[:, None] == negatives
-    negative = (table[negatives] @ hidden[:, :, None])[:, :, 0]  # of (k, D) or (N, k, D)
+    negative = np.einsum("nd,nkd->nk", hidden, table[negatives])
     return (hidden * table[targets]).sum(axis=1), np.where(hits, -np.inf, negative)

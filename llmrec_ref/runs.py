@@ -13,8 +13,7 @@ from llmrec_ref.sequences import sample_negatives
 from llmrec_ref.splits import flatten
 
 LOSSES = ("cross_entropy", "chunked_cross_entropy", "sampled_softmax", "bce", "gbce")
-# these take negatives: the first so many that a step's targets share, the others so many of each target's own
-SAMPLED = dict(sampled_softmax=256, bce=1, gbce=8)
+SAMPLED = dict(sampled_softmax=16, bce=1, gbce=16)  # these take negatives, and by default so many a target
 FORMAT = 1  # of run folders; raise it when an old one can no longer be read
 
 
@@ -109,14 +108,14 @@ def check_settings(settings):
 def negative_sampler(loss, n_negatives, split):
     """Return a function of targets (B, L) and a generator: what a loss takes beside them.
 
-    That is nothing; for ``"sampled_softmax"`` what `sequences.sample_negatives` draws, in proportion to how
-    often an item is in training; or for the binary losses uniform negatives int64 (B, L, k).
+    That is nothing; or negatives int64 (B, L, k), drawn uniformly; or for ``"sampled_softmax"`` negatives
+    drawn in proportion to how often an item is in training, and their log counts float32 (B, L, k).
     """
     if loss not in SAMPLED:
         return lambda targets, rng: ()
     if loss == "sampled_softmax":
         seen = np.bincount(flatten(split.train.queries.histories)[0], minlength=split.n_items + 1)
-        return lambda targets, rng: sample_negatives(n_negatives, seen, rng)
+        return lambda targets, rng: sample_negatives((*targets.shape, n_negatives), seen, rng)
     return lambda targets, rng: (rng.integers(1, split.n_items + 1, size=(*targets.shape, n_negatives)),)
 
 

@@ -118,29 +118,29 @@ def cloze_batches(windows, max_len, mask, mask_probability, batch_size, rng):
     return batches
 
 
-def sample_negatives(n_negatives, probabilities, rng):
-    """Draw items that serve as negative examples for all targets of a batch.
+def sample_negatives(shape, probabilities, rng):
+    """Draw items that serve as negative examples.
 
     Args:
-        n_negatives: Number k of draws, with replacement.
+        shape: Of the result (..., k): k draws for each target, with replacement.
         probabilities: Float (n_items + 1,), how often each item is drawn; entry 0 is 0. They need not sum to
             one.
         rng: ``np.random.Generator``.
 
     Returns:
-        ``(negatives, log_counts)``: int64 (k,), and float32 (k,), the logarithm of how often each is expected
-        among the k: what the logQ correction subtracts.
+        ``(negatives, log_counts)``: int64 and float32 (..., k); the second is the logarithm of how often each
+        is expected among the k: what the logQ correction subtracts.
 
     Raises:
-        ValueError: ``n_negatives`` is below 1, or probabilities are negative or all 0.
+        ValueError: k is below 1, or probabilities are negative or all 0.
     """
-    _check_size(n_negatives=n_negatives)
+    _check_size(n_negatives=shape[-1])
     q = np.asarray(probabilities, dtype=float)
     if np.any(q < 0) or q[0] != 0 or not q.any():
         raise ValueError("probabilities must be at least 0, 0 for padding, and above 0 for some item.")
     q = q / q.sum()
-    negatives = rng.choice(len(q), size=n_negatives, p=q)
-    return negatives, np.log(n_negatives * q[negatives]).astype(np.float32)
+    negatives = rng.choice(len(q), size=shape, p=q)
+    return negatives, np.log(shape[-1] * q[negatives]).astype(np.float32)
 
 
 def check_config(config):

@@ -48,12 +48,10 @@ def training_case(request):
     rng = np.random.default_rng(0)
     N, D, V, k = 23, 6, 31, 12
     hidden, table = rng.normal(size=(N, D)), request.param * rng.normal(size=(V, D))
-    negatives = rng.integers(1, V, k)
-    targets = np.concatenate([negatives[:3], rng.integers(1, V, N - 3)])
-    log_counts = np.log(rng.uniform(0.1, 3, k)).astype(np.float32)
-    own = rng.integers(1, V, (N, k))
-    own[:5, 0] = targets[:5]
-    drawn = dict(sampled_softmax=(negatives, log_counts), bce=(own,), gbce=(own,))
+    targets, negatives = rng.integers(1, V, N), rng.integers(1, V, (N, k))
+    negatives[:5, 0] = targets[:5]
+    log_counts = np.log(rng.uniform(0.1, 3, (N, k))).astype(np.float32)
+    drawn = dict(sampled_softmax=(negatives, log_counts), bce=(negatives,), gbce=(negatives,))
     return hidden.astype(np.float32), table.astype(np.float32), targets, drawn
 
 

@@ -86,7 +86,9 @@ def test_corrected_partition_function_is_unbiased():
     logits = (hidden @ table.T)[0]
     frequencies = np.array([0, 5, 1, 3, 1, 2, 8, 1])
     partitions = [
-        np.exp(logits[2] + sampled_softmax(hidden, table, target, *sample_negatives(4, frequencies, rng)))
+        np.exp(
+            logits[2] + sampled_softmax(hidden, table, target, *sample_negatives((1, 4), frequencies, rng))
+        )
         for _ in range(5000)
     ]
     error = np.std(partitions) / np.sqrt(len(partitions))
@@ -97,7 +99,8 @@ def test_corrected_partition_function_is_unbiased():
 
 def test_sampled_softmax_by_hand():
     hidden, table = np.eye(2), np.log([[1, 1], [2, 3], [4, 5], [6, 7]])  # logits ln 2, ln 4, ln 6; ln 3, ...
-    found = sampled_softmax(hidden, table, np.array([1, 3]), np.array([2, 2, 1]), np.log([2, 2, 0.5]))
+    negatives, counts = np.array([[2, 2, 1]] * 2), np.array([[2, 2, 0.5]] * 2)
+    found = sampled_softmax(hidden, table, np.array([1, 3]), negatives, np.log(counts))
     # items 2 count twice, each for half; item 1 counts double, but not where it is the target
     expected = np.mean([np.log((2 + 4 / 2 + 4 / 2) / 2), np.log((7 + 5 / 2 + 5 / 2 + 3 / 0.5) / 7)])
     assert found == pytest.approx(expected)
@@ -128,9 +131,9 @@ def test_gbce_without_calibration_is_binary_cross_entropy():
 
 def test_losses_with_negatives_are_zero_without_a_target():
     hidden, table = np.empty((0, 3)), np.ones((9, 3))
-    none = np.empty(0, int)
-    assert sampled_softmax(hidden, table, none, np.array([1, 2]), np.zeros(2)) == 0
-    assert bce(hidden, table, none, np.empty((0, 2), int)) == 0
+    none, negatives = np.empty(0, int), np.empty((0, 2), int)
+    assert sampled_softmax(hidden, table, none, negatives, np.empty((0, 2))) == 0
+    assert bce(hidden, table, none, negatives) == 0
 
 
 @pytest.mark.parametrize(

@@ -93,12 +93,12 @@ def test_gradients_agree(twins, split, batch, holder, loss):
     drawn = negative_sampler(loss, 20, split)(targets, np.random.default_rng(0))
     pytorch.zero_grad()
     there = targets > 0
-    own = [torch.from_numpy(part[there] if part.ndim == 3 else part) for part in drawn]
+    own = [torch.from_numpy(part[there]) for part in drawn]
     hidden, wanted = pytorch.encode(torch.from_numpy(item_ids))[there], torch.from_numpy(targets[there])
     torch_losses.TRAINING[loss](hidden, pytorch.table, wanted, *own).backward()
     with tf.GradientTape() as tape:
         hidden = tf.reshape(tensorflow.encode(item_ids), (-1, SIZES["dim"]))
-        drawn = [part.reshape(-1, 20) if part.ndim == 3 else part for part in drawn]
+        drawn = [part.reshape(-1, 20) for part in drawn]
         value = tf_losses.TRAINING[loss](hidden, tensorflow.table, targets.ravel(), *drawn)
     gradients = map(tf.convert_to_tensor, tape.gradient(value, tensorflow.trainable_variables))
     for variable, gradient in zip(holder.trainable_variables, gradients, strict=True):

@@ -32,6 +32,15 @@ def test_binary_losses_take_uniform_negatives_of_each_targets_own(split, loss):
     np.testing.assert_array_equal(negatives, draw(np.ones((2, 3)), np.random.default_rng(0))[0])
 
 
+def test_sampled_softmax_takes_negatives_by_popularity_and_their_log_counts(split):
+    draw = negative_sampler("sampled_softmax", 1000, split)
+    negatives, log_counts = draw(np.ones((2, 3)), np.random.default_rng(0))
+    assert negatives.shape == log_counts.shape == (2, 3, 1000)
+    shares = np.bincount(negatives.ravel(), minlength=6) / negatives.size
+    np.testing.assert_allclose(shares, [0, 0.5, 0.25, 0.25, 0, 0], atol=0.02)
+    np.testing.assert_allclose(log_counts, np.log(np.array([0, 500, 250, 250])[negatives]), rtol=1e-6)
+
+
 @pytest.mark.parametrize("wrong", [dict(epochs=0), dict(lr=-1e-3), dict(warmup=-1), dict(n_negatives=0)])
 def test_settings_out_of_range_are_refused(wrong):
     check_settings(SETTINGS)

@@ -177,17 +177,17 @@ def test_all_windows_of_a_model_hold_all_items(model):
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=20), st.integers(1, 50), st.integers(0, 99))
 def test_negatives_are_items_that_may_be_drawn(counts, k, seed):
     counts = np.array([0, *counts, 1])
-    negatives, log_counts = sample_negatives(k, counts, np.random.default_rng(seed))
-    assert negatives.shape == log_counts.shape == (k,)
+    negatives, log_counts = sample_negatives((3, k), counts, np.random.default_rng(seed))
+    assert negatives.shape == log_counts.shape == (3, k)
     assert negatives.dtype == np.int64 and log_counts.dtype == np.float32
     assert (counts[negatives] > 0).all()
     np.testing.assert_allclose(np.exp(log_counts), k * counts[negatives] / counts.sum(), rtol=1e-5)
-    np.testing.assert_array_equal(negatives, sample_negatives(k, counts, np.random.default_rng(seed))[0])
+    np.testing.assert_array_equal(negatives, sample_negatives((3, k), counts, np.random.default_rng(seed))[0])
 
 
 def test_negatives_are_drawn_as_often_as_asked():
     k, counts = 100_000, np.array([0, 1, 5, 0, 4])
-    negatives, log_counts = sample_negatives(k, counts, np.random.default_rng(0))
+    negatives, log_counts = sample_negatives((k,), counts, np.random.default_rng(0))
     drawn = np.bincount(negatives, minlength=5)
     np.testing.assert_allclose(drawn / k, counts / 10, atol=0.01)
     np.testing.assert_allclose(np.exp(log_counts), drawn[negatives], rtol=0.05)
@@ -196,7 +196,7 @@ def test_negatives_are_drawn_as_often_as_asked():
 @pytest.mark.parametrize("probabilities", [[0, 0, 0], [0, 1, -1], [1, 1, 1]])
 def test_impossible_probabilities_are_refused(probabilities):
     with pytest.raises(ValueError, match="above 0 for some item"):
-        sample_negatives(3, probabilities, np.random.default_rng(0))
+        sample_negatives((3,), probabilities, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("probability", [0, -0.1, 1.1, np.nan])
@@ -237,7 +237,7 @@ def test_impossible_settings_are_refused(change, message):
         lambda: training_windows([np.array([1, 2])], -1),
         lambda: training_batches([np.array([1, 2])], 4, 0, np.random.default_rng(0)),
         lambda: cloze_batches([np.array([1, 2])], 4, MASK, 0.5, 0, np.random.default_rng(0)),
-        lambda: sample_negatives(0, [0, 1], np.random.default_rng(0)),
+        lambda: sample_negatives((5, 0), [0, 1], np.random.default_rng(0)),
     ],
 )
 def test_sizes_below_one_are_refused(call):

@@ -7,9 +7,8 @@ loss looks at:
     hidden: float32 (N, D), one row a target.
     table: float32 (V, D), the item embeddings; row 0 is padding.
     targets: int64 (N,), item numbers.
-    negatives: int64 (k,) that all targets share, or (N, k), each target's own; one that is a row's
-        target does not count there.
-    log_counts: float32 (k,), from `sequences.sample_negatives`.
+    negatives: int64 (N, k), each target's own; one that is the target itself does not count.
+    log_counts: float32 (N, k), from `sequences.sample_negatives`.
 
 Each returns a float32 scalar: the mean over the targets, in nats; 0 (and gradient 0) without a target.
 """
@@ -139,8 +138,7 @@ def _logits(hidden, table):
 
 def _pair_logits(hidden, table, targets, negatives):
     """Logits of the targets (N,), and of the negatives (N, k), -inf where a negative is the target."""
-    rows = F.embedding(negatives, table)  # (k, D) or (N, k, D)
-    negative = hidden @ rows.T if rows.dim() == 2 else torch.einsum("nd,nkd->nk", hidden, rows)
+    negative = torch.einsum("nd,nkd->nk", hidden, F.embedding(negatives, table))
     negative = negative.masked_fill(targets[:, None] == negatives, -torch.inf)
     return (hidden * F.embedding(targets, table)).sum(1), negative
 

@@ -45,9 +45,9 @@ def fit(
         lr: Learning rate.
         batch_size: Windows a step.
         loss: One of ``runs.LOSSES``, or a function of hidden states, item table and targets.
-        n_negatives: For the losses in ``runs.SAMPLED``, which has their defaults: negatives that the targets
-            of a step share, drawn in proportion to how often an item is in training, for
-            ``"sampled_softmax"``; uniform ones of each target's own for ``"bce"`` and ``"gbce"``.
+        n_negatives: Of each target, for the losses in ``runs.SAMPLED``, which has their defaults: drawn in
+            proportion to how often an item is in training for ``"sampled_softmax"``, uniformly for the
+            others.
         seed: Of batch order and dropout (the model's own ``seed`` sets its initial weights).
         weight_decay: Of AdamW, on every weight.
         warmup: Steps over which the learning rate rises to ``lr``.
@@ -99,10 +99,8 @@ def fit(
             arrays = item_ids, targets, *draw(targets, negatives_rng)
             item_ids, targets, *drawn = (torch.from_numpy(array).to(device) for array in arrays)
             valid = targets > 0
-            drawn = [
-                part[valid] if part.dim() == 3 else part for part in drawn
-            ]  # each target's own, or shared
             hidden = model.encode(item_ids)[valid]  # (N, D)
+            drawn = (part[valid] for part in drawn)  # (N, k)
             batch_loss = loss_function(hidden, model.table, targets[valid], *drawn)
             optimizer.zero_grad()
             batch_loss.backward()

@@ -7,9 +7,8 @@ loss looks at:
     hidden: float32 (N, D), one row a position.
     table: float32 (V, D), the item embeddings; row 0 is padding.
     targets: Whole numbers (N,), item numbers; 0 = no target: the position does not count.
-    negatives: Whole numbers (k,) that all targets share, or (N, k), each target's own; one that is a row's
-        target does not count there.
-    log_counts: float32 (k,), from `sequences.sample_negatives`.
+    negatives: Whole numbers (N, k), each target's own; one that is the target itself does not count.
+    log_counts: float32 (N, k), from `sequences.sample_negatives`.
 
 Each returns a float32 scalar: the mean over the targets, in nats; 0 (and gradient 0) without a target.
 """
@@ -149,8 +148,7 @@ def _logits(hidden, table):
 
 def _pair_logits(hidden, table, targets, negatives):
     """Logits of the targets (N,), and of the negatives (N, k), very low where a negative is the target."""
-    rows = tf.gather(table, negatives)  # (k, D) or (N, k, D)
-    negative = tf.einsum("nd,kd->nk" if len(rows.shape) == 2 else "nd,nkd->nk", hidden, rows)
+    negative = tf.einsum("nd,nkd->nk", hidden, tf.gather(table, negatives))
     hits = ops.cast(targets[:, None] == ops.cast(negatives, targets.dtype), hidden.dtype)
     return ops.sum(hidden * tf.gather(table, targets), axis=1), negative - 1e9 * hits
 

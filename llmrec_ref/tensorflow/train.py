@@ -31,10 +31,7 @@ class Trainer(keras.Model):
 
     def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
         """Loss of the hidden states ``y_pred``, given targets int64 (B, L) and what else ``x`` holds."""
-        hidden, *drawn = (
-            tf.reshape(part, (-1, part.shape[-1])) if len(part.shape) == 3 else part
-            for part in (y_pred, *x[1:])
-        )  # (B * L, D); negatives (B * L, k) of each target's own, or shared
+        hidden, *drawn = (tf.reshape(part, (-1, part.shape[-1])) for part in (y_pred, *x[1:]))  # (B * L, ...)
         return self.loss_function(hidden, self.model.table, tf.reshape(y, (-1,)), *drawn)
 
 
@@ -58,23 +55,20 @@ class Epochs(keras.callbacks.Callback):
 
     def full(self, array):
         """Fill up the last batch with empty rows, so that XLA has no shape more to compile."""
-        if array.ndim == 1:  # what all rows share
-            return array
         missing = min(self.batch_size, len(self.rows)) - len(array)
         return np.pad(array, ((0, missing), *[(0, 0)] * (array.ndim - 1)))
 
     def steps(self):
         """Yield the epoch's batches: ((item_ids, ...), targets)."""
         for item_ids, targets in self.batches:
-            arrays = item_ids, targets, *self.draw(targets, self.negatives_rng)
-            item_ids, targets, *drawn = map(self.full, arrays)
-            yield (item_ids, *drawn), targets
+            drawn = self.draw(targets, self.negatives_rng)
+            yield tuple(map(self.full, (item_ids, *drawn))), self.full(targets)
 
     def dataset(self):
         """Return a tf.data.Dataset of `steps`."""
         ids = tf.TensorSpec((None, None), tf.int64)
         drawn = self.draw(np.zeros((1, 1)), np.random.default_rng(0))
-        drawn = [tf.TensorSpec((None, None)[: part.ndim - 1] + part.shape[-1:], part.dtype) for part in drawn]
+        drawn = [tf.TensorSpec((None, None, part.shape[-1]), part.dtype) for part in drawn]
         batches = tf.data.Dataset.from_generator(self.steps, output_signature=((ids, *drawn), ids))
         return batches.apply(tf.data.experimental.assert_cardinality(-(-len(self.rows) // self.batch_size)))
 
@@ -116,9 +110,9 @@ def fit(
         lr: Learning rate.
         batch_size: Windows a step.
         loss: One of ``runs.LOSSES``, or a function of hidden states, item table and targets.
-        n_negatives: For the losses in ``runs.SAMPLED``, which has their defaults: negatives that the targets
-            of a step share, drawn in proportion to how often an item is in training, for
-            ``"sampled_softmax"``; uniform ones of each target's own for ``"bce"`` and ``"gbce"``.
+        n_negatives: Of each target, for the losses in ``runs.SAMPLED``, which has their defaults: drawn in
+            proportion to how often an item is in training for ``"sampled_softmax"``, uniformly for the
+            others.
         seed: Of batch order and dropout (the model's own ``seed`` sets its initial weights).
         weight_decay: Of AdamW, on every weight.
         warmup: Steps over which the learning rate rises to ``lr``.

@@ -19,7 +19,7 @@ from recording import record
 DIM, SMALL = 64, 1000
 CHUNK = 128  # as in both losses.py, which are not imported here: that would be measured
 LOSSES = ("cross_entropy", "chunked_cross_entropy", "sampled_softmax", "bce", "gbce")
-SHARED, OWN = 256, 8  # negatives
+NEGATIVES = 16
 # arrays of rows x items that exist at once, where rows are the targets, or the targets of a chunk
 COPIES = {
     "pytorch": dict(cross_entropy=3, chunked_cross_entropy=1),
@@ -29,10 +29,9 @@ COPIES = {
 
 def draw(loss, n_targets, n_items):
     """Return what a loss takes beside hidden states, table and targets."""
-    rng = np.random.default_rng(0)
-    if loss == "sampled_softmax":
-        return rng.integers(1, n_items + 1, SHARED), np.zeros(SHARED, np.float32)
-    return [rng.integers(1, n_items + 1, (n_targets, OWN))] if loss in ("bce", "gbce") else []
+    negatives = np.random.default_rng(0).integers(1, n_items + 1, (n_targets, NEGATIVES))
+    log_counts = np.zeros((n_targets, NEGATIVES), np.float32)
+    return dict(sampled_softmax=[negatives, log_counts], bce=[negatives], gbce=[negatives]).get(loss, [])
 
 
 def run_pytorch(loss, n_targets, n_items, run):
@@ -137,13 +136,7 @@ def main():
         rows=rows,
         million_items=million,
         settings=dict(
-            targets=args.targets,
-            items=args.items,
-            dim=DIM,
-            chunk=CHUNK,
-            copies=COPIES,
-            shared=SHARED,
-            own=OWN,
+            targets=args.targets, items=args.items, dim=DIM, chunk=CHUNK, copies=COPIES, negatives=NEGATIVES
         ),
     )
 

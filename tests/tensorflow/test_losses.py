@@ -108,8 +108,7 @@ def test_chunked_scales_its_gradient(training_case):
 def test_positions_without_a_target_do_not_count(name, compiled, training_case):
     hidden, table, targets, drawn = training_case
     drawn = drawn.get(name, ())
-    first = [part[:9] if part.ndim == 2 else part for part in drawn]
-    rest = train_loss(name, hidden[:9], table, targets[:9], *first, compiled=compiled)
+    rest = train_loss(name, hidden[:9], table, targets[:9], *(part[:9] for part in drawn), compiled=compiled)
     targets = np.where(np.arange(len(targets)) < 9, targets, 0)
     value, grad_hidden, grad_table = train_loss(name, hidden, table, targets, *drawn, compiled=compiled)
     assert value == pytest.approx(rest[0], rel=1e-5)
@@ -127,13 +126,13 @@ def test_no_target_is_no_loss_and_no_gradient(name, compiled, training_case):
 
 def test_a_negative_that_is_the_target_does_not_count(compiled, training_case):
     hidden, table, targets, drawn = training_case
-    case, (negatives, log_counts) = (hidden[:1], table, targets[:1]), drawn["sampled_softmax"]
-    hits = np.full_like(negatives, targets[0])
-    for part in train_loss("sampled_softmax", *case, hits, log_counts, compiled=compiled):
+    hits = np.full((1, 12), targets[0])
+    case = hidden[:1], table, targets[:1], hits
+    for part in train_loss("sampled_softmax", *case, drawn["sampled_softmax"][1][:1], compiled=compiled):
         np.testing.assert_allclose(part, 0, atol=1e-6)  # nothing but the target: it is certain
-    value, gradient, _ = train_loss("bce", *case, hits[None], compiled=compiled)
+    value, gradient, _ = train_loss("bce", *case, compiled=compiled)
     z = float(hidden[0] @ table[targets[0]])
-    pairs = len(negatives) + 1
+    pairs = hits.size + 1
     assert value == pytest.approx(np.logaddexp(0, -z) / pairs, rel=1e-4)
     np.testing.assert_allclose(
         gradient[0], -table[targets[0]] / (1 + np.exp(z)) / pairs, rtol=1e-4, atol=1e-7
