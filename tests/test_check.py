@@ -9,6 +9,7 @@ import answers_1_4
 import answers_2_1
 import answers_2_2
 import answers_2_3
+import answers_2_4
 from llmrec_ref.check import check
 from llmrec_ref.exercises import CHECKERS
 
@@ -20,6 +21,7 @@ CHAPTERS = [
     answers_2_1,
     answers_2_2,
     answers_2_3,
+    answers_2_4,
 ]
 SOLUTIONS = {exercise: answer for chapter in CHAPTERS for exercise, answer in chapter.SOLUTIONS.items()}
 WRONG = {exercise: answers for chapter in CHAPTERS for exercise, answers in chapter.WRONG.items()}

@@ -12,6 +12,7 @@ from llmrec_ref.exercises import (
     chapter_2_1,
     chapter_2_2,
     chapter_2_3,
+    chapter_2_4,
 )
 
 CHAPTERS = [
@@ -22,5 +23,6 @@ CHAPTERS = [
     chapter_2_1,
     chapter_2_2,
     chapter_2_3,
+    chapter_2_4,
 ]
 CHECKERS = {exercise: checker for chapter in CHAPTERS for exercise, checker in chapter.CHECKERS.items()}
