@@ -1,30 +1,15 @@
 """Each checker accepts a solution and rejects plausible wrong answers, which stand in tests/exercises."""
 
+from importlib import import_module
+
 import pytest
 
-import answers_1_1
-import answers_1_2
-import answers_1_3
-import answers_1_4
-import answers_2_1
-import answers_2_2
-import answers_2_3
-import answers_2_4
 from llmrec_ref.check import check
-from llmrec_ref.exercises import CHECKERS
+from llmrec_ref.exercises import CHAPTERS, CHECKERS
 
-CHAPTERS = [
-    answers_1_1,
-    answers_1_2,
-    answers_1_3,
-    answers_1_4,
-    answers_2_1,
-    answers_2_2,
-    answers_2_3,
-    answers_2_4,
-]
-SOLUTIONS = {exercise: answer for chapter in CHAPTERS for exercise, answer in chapter.SOLUTIONS.items()}
-WRONG = {exercise: answers for chapter in CHAPTERS for exercise, answers in chapter.WRONG.items()}
+MODULES = [import_module(f"answers_{chapter}") for chapter in CHAPTERS]
+SOLUTIONS = {exercise: answer for chapter in MODULES for exercise, answer in chapter.SOLUTIONS.items()}
+WRONG = {exercise: answers for chapter in MODULES for exercise, answers in chapter.WRONG.items()}
 
 
 def built(answer):

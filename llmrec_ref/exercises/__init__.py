@@ -4,25 +4,11 @@ A checker is a generator: given the reader's answer it yields pairs ``(passed, h
 property first. `llmrec_ref.check.check` stops at the first that does not hold and shows its hint.
 """
 
-from llmrec_ref.exercises import (
-    chapter_1_1,
-    chapter_1_2,
-    chapter_1_3,
-    chapter_1_4,
-    chapter_2_1,
-    chapter_2_2,
-    chapter_2_3,
-    chapter_2_4,
-)
+from importlib import import_module
 
-CHAPTERS = [
-    chapter_1_1,
-    chapter_1_2,
-    chapter_1_3,
-    chapter_1_4,
-    chapter_2_1,
-    chapter_2_2,
-    chapter_2_3,
-    chapter_2_4,
-]
-CHECKERS = {exercise: checker for chapter in CHAPTERS for exercise, checker in chapter.CHECKERS.items()}
+CHAPTERS = ["1_1", "1_2", "1_3", "1_4", "2_1", "2_2", "2_3", "2_4"]
+CHECKERS = {
+    exercise: checker
+    for chapter in CHAPTERS
+    for exercise, checker in import_module(f"llmrec_ref.exercises.chapter_{chapter}").CHECKERS.items()
+}
