@@ -11,7 +11,7 @@ import argparse
 import json
 
 from ml100k import BATCH_SIZE, PROTOCOL, RATES, measure, test, workers
-from recording import ROOT, head, record
+from recording import ROOT, record
 
 from llmrec_ref import datasets
 
@@ -21,7 +21,6 @@ LINES = [  # binary losses first learn how rare a yes is, which takes larger ste
     dict(loss="bce", lr=3e-3, n_negatives=1),
     dict(loss="gbce", lr=3e-3, n_negatives=16),
 ]
-CHUNKED = dict(loss="chunked_cross_entropy")
 
 
 def main():
@@ -29,28 +28,21 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--loss", choices=[line["loss"] for line in [*LINES, CHUNKED]], help="only this one")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="at most so many")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--name", default="losses", help="of the file in book/results")
     args = parser.parse_args()
-    path = ROOT / "book" / "results" / f"{args.name}.json"
-    found = json.loads(path.read_text(encoding="utf-8")) if args.loss else dict(rows=[], validation=[])
-    rows = [row for row in found["rows"] if row["loss"] != args.loss]
-    validation = [line for line in found["validation"] if line["loss"] != args.loss]
     dataset, seeds = datasets.load("ml-100k"), list(range(args.seeds))
-    commit = dict(commit=head())  # of each line, for a line may be measured again alone
+    rows, validation = [], []
     with workers() as pool:
         for line in LINES:
-            if args.loss in (None, line["loss"]):
-                curves, epochs, results = measure(pool, "SASRec", dataset, args.epochs, seeds, line)
-                validation.append(line | dict(curves=curves))
-                rows += [dict(epochs=epochs) | row | commit for row in results]
-        if args.loss in (None, CHUNKED["loss"]):
-            full = json.loads((ROOT / "book" / "results" / "ml100k.json").read_text(encoding="utf-8"))
-            epochs = min(args.epochs, full["settings"]["epochs"]["SASRec"])
-            results = test(pool, "SASRec", dataset, epochs, seeds, CHUNKED)
-            rows += [dict(epochs=epochs, lr=RATES["SASRec"]) | row | commit for row in results]
+            curves, epochs, found = measure(pool, "SASRec", dataset, args.epochs, seeds, line)
+            validation.append(line | dict(curves=curves))
+            rows += [dict(epochs=epochs) | row for row in found]
+        full = json.loads((ROOT / "book" / "results" / "ml100k.json").read_text(encoding="utf-8"))
+        epochs = min(args.epochs, full["settings"]["epochs"]["SASRec"])
+        found = test(pool, "SASRec", dataset, epochs, seeds, dict(loss="chunked_cross_entropy"))
+        rows += [dict(epochs=epochs, lr=RATES["SASRec"]) | row for row in found]
     record(
         args.name,
         title="SASRec on MovieLens 100K with each loss",

@@ -29,10 +29,11 @@ def record(name, *, title, protocol, seeds, rows, **more):
     """
     script = Path(sys.argv[0]).resolve().relative_to(ROOT).as_posix()
     command = " ".join(["python", script, *sys.argv[1:]])
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     result = dict(
         title=title,
         command=command,
-        commit=head(),
+        commit=commit.stdout.strip(),
         date=date.today().isoformat(),
         device=device(),
         versions={"python": platform.python_version()} | installed(),
@@ -44,12 +45,6 @@ def record(name, *, title, protocol, seeds, rows, **more):
     path = ROOT / "book" / "results" / f"{name}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"wrote {path.relative_to(ROOT)}")
-
-
-def head():
-    """Return the commit at hand."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    return commit.stdout.strip()
 
 
 def t_interval(values):
