@@ -131,6 +131,34 @@ class EASE:
         return _as_scores(_user_item(queries, n_items) @ self.weights)
 
 
+class Mixture:
+    r"""A weighted sum of recommenders that were fitted before, each in standard scores.
+
+    .. math:: s_{uj} = \sum_m w_m \frac{s^{(m)}_{uj} - \mu^{(m)}_u}{\sigma^{(m)}_u}
+
+    with :math:`\mu^{(m)}_u` and :math:`\sigma^{(m)}_u` the mean and the standard deviation of recommender m's
+    scores over the catalogue: after that no recommender is louder than another. One that gives all items the
+    same score adds nothing.
+
+    Args:
+        parts: Recommenders, anything with ``score``; their scores are finite.
+        weights: One number a recommender.
+    """
+
+    def __init__(self, parts, weights):
+        self.parts, self.weights = parts, weights
+
+    def score(self, queries):
+        """Add up the standard scores."""
+        total = 0.0
+        for part, weight in zip(self.parts, self.weights, strict=True):
+            scores = part.score(queries)[:, 1:]
+            spread = scores.std(axis=1, keepdims=True)
+            centred = scores - scores.mean(axis=1, keepdims=True)
+            total += weight * centred / np.where(spread > 0, spread, 1)
+        return _as_scores(np.pad(total, ((0, 0), (1, 0))))
+
+
 class Ridge:
     r"""A linear taste over given item features for each history, by ridge regression.
 

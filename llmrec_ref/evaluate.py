@@ -1,6 +1,7 @@
 """One protocol for every model: full ranking over the catalogue, pessimistic ties."""
 
 import numbers
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -96,12 +97,14 @@ def bootstrap(values):
 def _rank(score, part, filter_seen, ks=()):
     score = getattr(score, "score", score)
     filter_seen = not part.repeats if filter_seen is None else filter_seen
+    order = np.argsort([len(history) for history in part.queries.histories], kind="stable")
+    part = replace(part, queries=part.queries[order], targets=[part.targets[row] for row in order])
     targets, offsets = flatten(part.targets)
     seen, seen_offsets = flatten(part.queries.histories)
     n_items = _check_part(part, targets, offsets, seen)
     step = min(256, max(1, SLICE_BYTES // (4 * (n_items + 1))))
     ranks = []
-    for start in range(0, len(part), step):
+    for start in range(0, len(part), step):  # like lengths together: models then need little padding
         queries = part.queries[start : start + step]
         stop = start + len(queries)
         scores = score(queries)
@@ -113,7 +116,8 @@ def _rank(score, part, filter_seen, ks=()):
         hidden = np.repeat(np.arange(stop - start), np.diff(seen_offsets[start : stop + 1]))
         hidden = (hidden, seen[seen_offsets[start] : seen_offsets[stop]]) if filter_seen else ([], [])
         ranks.append(_rank_slice(scores, rows, targets[offsets[start] : offsets[stop]], hidden))
-    return np.concatenate(ranks), offsets, n_items
+    ranks = np.split(np.concatenate(ranks), offsets[1:-1])
+    return *flatten([ranks[row] for row in np.argsort(order)]), n_items
 
 
 def _rank_slice(scores, rows, targets, hidden):

@@ -183,7 +183,7 @@ class NextItem:
 
     def question(self, histories):
         """Lay out histories for scoring: the next item is read off the last position."""
-        return pad_left(histories, self.config["max_len"])
+        return _pad_to_bucket(histories, self.config["max_len"])
 
 
 class Cloze:
@@ -206,18 +206,28 @@ class Cloze:
         """Lay out histories for scoring: the newest ``max_len`` - 1 items, and a mask for the next one."""
         mask = np.array([self.config["n_items"] + 1])
         newest = [np.append(history[-self.config["max_len"] + 1 :], mask) for history in histories]
-        return pad_left(newest, self.config["max_len"])
+        return _pad_to_bucket(newest, self.config["max_len"])
 
 
 def _buckets(lengths, max_len, batch_size, rng):
     """Shuffle windows into batches (row numbers, width) of similar length, in random order."""
     _check_size(batch_size=batch_size)
-    sizes = np.array([-(-max_len // part) for part in (8, 4, 2, 1)])
-    widths = sizes[np.searchsorted(sizes, lengths)]
+    widths = _widths(lengths, max_len)
     order = rng.permutation(len(lengths))
     order = order[np.argsort(widths[order], kind="stable")]
     batches = np.split(order, np.arange(batch_size, len(order), batch_size))
     return [(batches[i], widths[batches[i]].max()) for i in rng.permutation(len(batches))]
+
+
+def _widths(lengths, max_len):
+    """Round lengths up to ``max_len``, its half, quarter or eighth."""
+    sizes = np.array([-(-max_len // part) for part in (8, 4, 2, 1)])
+    return sizes[np.searchsorted(sizes, np.minimum(lengths, max_len))]
+
+
+def _pad_to_bucket(histories, max_len):
+    longest = max(map(len, histories), default=max_len)
+    return pad_left(histories, _widths([longest], max_len)[0])
 
 
 def _check_size(**sizes):

@@ -25,9 +25,10 @@ class Queries:
         return len(self.histories)
 
     def __getitem__(self, rows):
-        """Return the queries of a slice."""
+        """Return the queries of a slice or of an array of row numbers."""
+        rows = np.arange(len(self))[rows]
         times = None if self.times is None else self.times[rows]
-        return Queries(self.histories[rows], self.users[rows], times)
+        return Queries([self.histories[row] for row in rows], self.users[rows], times)
 
 
 @dataclass(frozen=True)

@@ -88,11 +88,15 @@ def archive(tmp_path, monkeypatch):
         files.writestr("ml-100k/u.user", people)
         files.writestr("ml-100k/u.item", "".join(film + "\n" for film in films).encode("latin-1"))
     monkeypatch.setenv("LLMREC_REF_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(datasets, "ML_100K_URL", path.as_uri())
-    monkeypatch.setitem(
-        datasets.ML_100K_SHA256, "ml-100k.zip", datasets.hashlib.sha256(path.read_bytes()).hexdigest()
-    )
+    serve("ml-100k", path, monkeypatch)
     return path
+
+
+def serve(name, path, monkeypatch):
+    """Let a file of ours stand for one on its authors' server."""
+    sha256 = datasets.hashlib.sha256(path.read_bytes()).hexdigest()
+    found = datasets.DOWNLOADS[name]._replace(url=path.as_uri(), sha256=sha256)
+    monkeypatch.setitem(datasets.DOWNLOADS, name, found)
 
 
 def test_rebuilt_archive_holds_the_original_ratings_and_users(archive):
@@ -131,9 +135,25 @@ def test_failed_download_names_the_package(archive):
     assert not datasets.cache_folder().exists()
 
 
-def test_download_knows_one_archive():
-    with pytest.raises(ValueError, match="'ml-100k'"):
+def test_download_knows_what_can_be_had():
+    with pytest.raises(ValueError, match="'ml-100k' and 'beauty'"):
         datasets.download("complete-journey")
+
+
+def test_beauty_is_downloaded_and_loaded(tmp_path, monkeypatch):
+    path = tmp_path / "Beauty.txt"
+    path.write_text("1 5 6 7\n2 6 5 8 9\n")
+    serve("beauty", path, monkeypatch)
+    monkeypatch.setenv("LLMREC_REF_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(FileNotFoundError, match=r'datasets.download\("beauty"\), or load your own'):
+        datasets.load("beauty")
+    cached = datasets.download("beauty")
+    dataset = datasets.load("beauty")
+    assert dataset.name == "beauty" and not dataset.repeats
+    pd.testing.assert_frame_equal(dataset.interactions, datasets.load(path).interactions)
+    cached.write_text("1 5 6\n")
+    with pytest.raises(ValueError, match="wrong checksum.*delete it"):
+        datasets.load("beauty")
 
 
 def test_damaged_cache_is_refused(archive, monkeypatch):
@@ -372,7 +392,7 @@ def test_a_table_that_is_not_utf8(write):
 
 @pytest.mark.parametrize("name", ["ml100k", "nowhere/mine.csv"])
 def test_unknown_name_lists_the_known(name):
-    with pytest.raises(FileNotFoundError, match=f"'{name}'.*ml-100k, complete-journey, world"):
+    with pytest.raises(FileNotFoundError, match=f"'{name}'.*ml-100k, complete-journey, beauty, world"):
         datasets.load(name)
 
 

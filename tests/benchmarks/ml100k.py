@@ -80,10 +80,10 @@ def test(pool, name, dataset, epochs, seeds, settings):
 
 
 @contextmanager
-def workers():
-    """Yield a pool of processes, one a core and each with a single thread."""
-    os.environ |= dict.fromkeys(THREADS, "1")
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+def workers(threads=1):
+    """Yield a pool of processes with so many threads each, together as many as there are cores."""
+    os.environ |= dict.fromkeys(THREADS, str(threads))
+    with ProcessPoolExecutor(os.cpu_count() // threads, mp_context=get_context("spawn")) as pool:
         yield pool
 
 
