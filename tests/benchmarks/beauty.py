@@ -47,6 +47,12 @@ TRAINING = dict(batch_size=128, progress=True)  # of every run
 FIT = ("lr", "loss", "n_negatives")  # what of a run's settings goes to `fit`; the rest is the model's
 WEIGHTS = np.linspace(0, 1, 6)  # tried for Markov and EASE, beside the model's 1
 EASE_L2 = 50.0
+PROTOCOL = (
+    "22,363 people, 12,101 items, the split of S3-Rec and TIGER; the last item of each person is ranked "
+    "among all, those of the history left out unless it says unfiltered; ties count against the target "
+    "unless it says kind; refit: trained on all but the last item, otherwise on all but the last two; "
+    "settings, epochs and the mixture's weights chosen on the last but one"
+)
 
 
 def kept(work, name):
@@ -170,10 +176,7 @@ def main():
     record(
         args.name,
         title="Amazon Beauty, leave-one-out",
-        protocol="22,363 people, 12,101 items, the split of S3-Rec and TIGER; the last item of each person is "
-        "ranked among all items, those of the history left out unless it says unfiltered; ties count against the "
-        "target unless it says kind; refit: trained on all but the last item, otherwise on all but the last "
-        "two; settings, epochs and the mixture's weights chosen on the last but one",
+        protocol=PROTOCOL,
         seeds=list(range(args.seeds)),
         rows=rows + mixed,
         settings=dict(
