@@ -122,7 +122,7 @@ def negative_sampler(loss, n_negatives, split):
 def count_targets(model, windows, batch_size, seed, progress):
     """Count the targets of the first epoch, and print them if ``progress``."""
     batches = model.batches(windows, batch_size, np.random.default_rng([seed, 0]))
-    n_targets = sum(np.count_nonzero(targets) for _, targets in batches)
+    n_targets = int(sum(np.count_nonzero(targets) for _, targets in batches))
     if progress:
         print(f"{n_targets:,} training targets an epoch")
     return n_targets
