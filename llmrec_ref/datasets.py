@@ -160,7 +160,7 @@ DOWNLOADS = {
     "beauty": Download(
         "https://raw.githubusercontent.com/RUCAIBox/CIKM2020-S3Rec/"
         "2a81540ae18615d88ef88227b0c066e5b74781e5/data/Beauty.txt",
-        "8226cce9c3105299ca0db9615d7d3fb32b3175e90da43100ae352599f0f0107b8",
+        "226cce9c3105299ca0db9615d7d3fb32b3175e90da43100ae352599f0f0107b8",
         "get Beauty.txt of S3-Rec elsewhere and pass its path to llmrec_ref.datasets.load",
     ),
 }
