@@ -1,5 +1,11 @@
 """The book's models in TensorFlow, as Keras 3 layers."""
 
+import os
+
+# TensorFlow reads this at its first operation: keep freed memory for the next step. Without it, each step gives
+# its arrays back to the system and fetches them again, page by page, which can take longer than the arithmetic.
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+
 try:
     import keras
     import tensorflow  # noqa: F401

@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from llmrec_ref.sequences import Cloze, check_config
-from llmrec_ref.tensorflow.model import Dropout, ItemModel, normal
+from llmrec_ref.tensorflow.model import ItemModel, normal
 from llmrec_ref.tensorflow.sasrec import Block
 
 # Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding; n_items + 1 is the mask).
@@ -44,7 +44,7 @@ class BERT4Rec(Cloze, ItemModel):
         draw = normal(seed)
         self.items = layers.Embedding(n_items + 2, dim, embeddings_initializer=draw, name="items")
         self.positions = layers.Embedding(max_len, dim, embeddings_initializer=draw, name="positions")
-        self.dropout = Dropout(dropout)
+        self.dropout = layers.Dropout(dropout)
         self.blocks = [Block(dim, n_heads, dropout, draw, name=f"blocks.{i}") for i in range(n_layers)]
         self.norm = layers.LayerNormalization(epsilon=1e-5, name="norm")
         self.head = layers.Dense(dim, kernel_initializer=draw, name="head")

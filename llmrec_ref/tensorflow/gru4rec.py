@@ -10,7 +10,7 @@ import numpy as np
 from keras import layers, ops
 
 from llmrec_ref.sequences import NextItem, check_config
-from llmrec_ref.tensorflow.model import Dropout, ItemModel, normal
+from llmrec_ref.tensorflow.model import ItemModel, normal
 
 # Shapes: B batch, L length, D width, V = n_items + 1 (0 is padding).
 
@@ -41,12 +41,11 @@ class GRU4Rec(NextItem, ItemModel):
         self.recurrent = [
             layers.GRU(
                 dim, return_sequences=True, kernel_initializer=wide, recurrent_initializer=wide,
-                use_cudnn=False,  # its kernels cannot be part of an XLA program
                 name=f"recurrent.{i}",
             )
             for i in range(n_layers)
         ]  # fmt: skip
-        self.dropouts = [Dropout(dropout) for _ in range(n_layers + 1)]
+        self.dropouts = [layers.Dropout(dropout) for _ in range(n_layers + 1)]
         self(np.zeros((1, max_len), np.int64))  # makes the weights
 
     def encode(self, item_ids):

@@ -1,25 +1,13 @@
-"""What all item-token models share: dropout, tied output, scoring."""
+"""What all item-token models share: tied output, initial weights, scoring."""
 
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers, ops
+from keras import ops
 
 from llmrec_ref.splits import check_histories
 
 SCORE_BATCH = 256  # queries at a time
-
-
-class Dropout(layers.Dropout):
-    """Keras' dropout with a named generator: the one that XLA picks on a CPU is 50 times slower."""
-
-    def call(self, x, training=False):
-        """Drop with probability ``rate`` in training."""
-        if not training or self.rate == 0:
-            return x
-        return tf.nn.experimental.stateless_dropout(
-            x, self.rate, self.seed_generator.next(), rng_alg="philox"
-        )
 
 
 def normal(seed):
@@ -40,7 +28,7 @@ class ItemModel(keras.Model):
         no_padding = np.where(np.arange(self.config["n_items"] + 1) > 0, 0, -np.inf).astype(np.float32)
         return ops.tensordot(hidden, self.table, [[-1], [1]]) + no_padding
 
-    @tf.function(jit_compile=True)
+    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int64)])
     def newest_logits(self, item_ids):
         """Logits float32 (B, V) at the newest position; without dropout."""
         return self.logits(self.encode(item_ids)[:, -1])

@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from llmrec_ref.sequences import NextItem, check_config
-from llmrec_ref.tensorflow.model import Dropout, ItemModel, normal
+from llmrec_ref.tensorflow.model import ItemModel, normal
 
 # Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding).
 
@@ -21,7 +21,7 @@ class Attention(layers.Layer):
         self.n_heads = n_heads
         self.qkv = layers.Dense(3 * dim, kernel_initializer=initializer, name="qkv")
         self.out = layers.Dense(dim, kernel_initializer=initializer, name="out")
-        self.dropout = Dropout(dropout)
+        self.dropout = layers.Dropout(dropout)
 
     def call(self, x, visible):
         """Map float32 (B, L, D) to the same; ``visible`` bool (B, 1, L, L): may query see key?"""
@@ -44,8 +44,8 @@ class Block(layers.Layer):
         self.norm2 = layers.LayerNormalization(epsilon=1e-5, name="norm2")
         self.inner = layers.Dense(dim, kernel_initializer=initializer, name="inner")
         self.outer = layers.Dense(dim, kernel_initializer=initializer, name="outer")
-        self.dropout1 = Dropout(dropout)
-        self.dropout2 = Dropout(dropout)
+        self.dropout1 = layers.Dropout(dropout)
+        self.dropout2 = layers.Dropout(dropout)
 
     def call(self, x, visible):
         """Map float32 (B, L, D) to the same; ``visible`` as in `Attention`."""
@@ -78,7 +78,7 @@ class SASRec(NextItem, ItemModel):
         draw = normal(seed)
         self.items = layers.Embedding(n_items + 1, dim, embeddings_initializer=draw, name="items")
         self.positions = layers.Embedding(max_len, dim, embeddings_initializer=draw, name="positions")
-        self.dropout = Dropout(dropout)
+        self.dropout = layers.Dropout(dropout)
         self.blocks = [Block(dim, n_heads, dropout, draw, name=f"blocks.{i}") for i in range(n_layers)]
         self.norm = layers.LayerNormalization(epsilon=1e-5, name="norm")
         self(np.zeros((1, max_len), np.int64))  # makes the weights

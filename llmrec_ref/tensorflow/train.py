@@ -31,8 +31,8 @@ class Trainer(keras.Model):
 
     def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
         """Loss of the hidden states ``y_pred``, given targets int64 (B, L) and what else ``x`` holds."""
-        hidden, *drawn = (tf.reshape(part, (-1, part.shape[-1])) for part in (y_pred, *x[1:]))  # (B * L, ...)
-        return self.loss_function(hidden, self.model.table, tf.reshape(y, (-1,)), *drawn)
+        hidden, targets, *drawn = (tf.boolean_mask(part, y > 0) for part in (y_pred, y, *x[1:]))  # (N, ...)
+        return self.loss_function(hidden, self.model.table, targets, *drawn)
 
 
 class Epochs(keras.callbacks.Callback):
@@ -54,7 +54,7 @@ class Epochs(keras.callbacks.Callback):
         self.negatives_rng = np.random.default_rng([self.seed, epoch, 1])
 
     def full(self, array):
-        """Fill up the last batch with empty rows, so that XLA has no shape more to compile."""
+        """Fill up the last batch with empty rows: Keras weights the batches' losses by their rows."""
         missing = min(self.batch_size, len(self.rows)) - len(array)
         return np.pad(array, ((0, missing), *[(0, 0)] * (array.ndim - 1)))
 
@@ -156,7 +156,7 @@ def fit(
     start = len(recorder.rows)
     with tf.device(device), tqdm(total=epochs - start, desc="epochs", disable=not progress) as bar:
         trainer = Trainer(model, loss_function)
-        trainer.compile(optimizer, jit_compile=True)
+        trainer.compile(optimizer, jit_compile=False)  # XLA's matrix products are slower on CPUs
         turns = Epochs(model, rows, batch_size, seed, draw, recorder, bar)
         trainer.fit(
             turns.dataset(), initial_epoch=start, epochs=epochs, callbacks=[turns], shuffle=False, verbose=0
