@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import scipy.stats
 
 from llmrec_ref import datasets, splits
 from llmrec_ref.baselines import (
@@ -10,6 +11,7 @@ from llmrec_ref.baselines import (
     Bilinear,
     ItemKNN,
     Markov,
+    Mixture,
     Popularity,
     Ridge,
     als_step,
@@ -148,6 +150,30 @@ def augmented(features, targets, l2):
     """Ridge as least squares: below the data, one row a weight that pulls it to 0."""
     pull, zeros = np.sqrt(l2) * np.eye(features.shape[1]), np.zeros((features.shape[1], *targets.shape[1:]))
     return np.linalg.lstsq(np.vstack([features, pull]), np.concatenate([targets, zeros]))[0]
+
+
+class Given:
+    """A recommender whose scores are given, (queries, items)."""
+
+    def __init__(self, given):
+        self.given = np.array(given, np.float32)
+
+    def score(self, queries):
+        return np.pad(self.given, ((0, 0), (1, 0)), constant_values=-np.inf)
+
+
+def test_mixture_adds_standard_scores_whatever_the_units():
+    one, other = RNG.normal(size=(2, 3, 6))
+    flat = np.full((3, 6), 7.0)
+    found = scores(Mixture([Given(one), Given(100 * other - 5), Given(flat)], [1, 0.5, 2]), [1], [2], [3])
+    expected = scipy.stats.zscore(one, axis=1) + 0.5 * scipy.stats.zscore(other, axis=1)
+    np.testing.assert_allclose(found[:, 1:], expected, atol=1e-5)
+    assert found.dtype == np.float32 and (found[:, 0] == -np.inf).all()
+
+
+def test_mixture_needs_a_weight_for_each_part():
+    with pytest.raises(ValueError, match="shorter"):
+        scores(Mixture([Given(np.ones((1, 3)))] * 2, [1]), [1])
 
 
 @pytest.mark.parametrize("targets", [RNG.normal(size=20), RNG.normal(size=(20, 4))])
