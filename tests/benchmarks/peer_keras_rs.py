@@ -1,4 +1,6 @@
-"""Train keras-rs' nearest to SASRec; print what peers.py asks for: `python peer_keras_rs.py EPOCHS SEED DATA`.
+"""Train keras-rs' nearest to SASRec and print what peers.py asks for.
+
+    python peer_keras_rs.py EPOCHS SEED DATA
 
 It runs in an environment of its own. keras-rs has no class SASRec, but an example, "Sequential retrieval
 using SASRec" (keras.io/keras_rs/examples/sas_rec), of whose parts this is made. Kept are its
@@ -11,10 +13,10 @@ using SASRec" (keras.io/keras_rs/examples/sas_rec), of whose parts this is made.
 - optimiser: Adam with a learning rate of 0.001 and beta_2 of 0.98.
 
 Three things differ. Keras runs on TensorFlow, which we compare with (the example: on JAX). The example
-declares an L2 penalty of its embeddings, but its `compute_loss` leaves out `self.losses`, so the penalty never
-reaches the gradients; here there is none. And the example asks at a wrong position: its mask is true at items,
-but its search for the last item inverts the mask and so counts the padding; nor does it show the model more
-than a person's first items. Here the model is shown the newest items and asked at the last of them.
+declares an L2 penalty of its embeddings, but its `compute_loss` leaves out `self.losses`, so the penalty
+never reaches the gradients; here there is none. And the example asks at a wrong position: its mask is true at
+items, but its search for the last item inverts the mask and so counts the padding; nor does it show the model
+more than a person's first items. Here the model is shown the newest items and asked at the last of them.
 """
 
 import json

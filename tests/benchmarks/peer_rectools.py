@@ -1,4 +1,6 @@
-"""Train a model of RecTools; print what peers.py asks for: `python peer_rectools.py MODEL EPOCHS SEED DATA`.
+"""Train a model of RecTools and print what peers.py asks for.
+
+    python peer_rectools.py MODEL EPOCHS SEED DATA
 
 It runs in RecTools' own environment. What is not fixed in shared.py has the value that RecTools documents as
 its default: BERT4Rec hides 15 % of the items and has feed-forward layers four times as wide as the rest.

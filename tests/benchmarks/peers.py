@@ -38,11 +38,11 @@ PROTOCOL = (
     f"width {DIM}, {LAYERS} blocks, {HEADS} head, length {MAX_LEN}, batch {BATCH_SIZE}, dropout {DROPOUT}, "
     "float32, 2 threads; full cross-entropy but for keras-rs (one negative a target); trained on all but the "
     "last two films of each person, as many windows an epoch for all; BERT4Rec hides 15 % of the items in "
-    "RecTools (its default, as are feed-forward layers four times as wide) and about half of them in ours, so "
+    "RecTools (its default, as are feed-forward layers four times as wide) and about half of them in ours: "
     "compare its seconds an epoch, not its targets a second; seconds of training alone, an epoch's: median "
     "of epochs 2 to 6; metrics on the last but one film, ranked among all, seen films left out: peers' after "
-    "{} epochs, ours of the best epoch, chosen on the same film, of {}; memory: the most that the process ever "
-    "held, and had held before training began"
+    "{} epochs, ours of the best epoch, chosen on the same film, of {}; memory: the most that the process "
+    "ever held, and had held before training began"
 )
 
 

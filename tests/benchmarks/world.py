@@ -71,6 +71,7 @@ def main():
         rows.append(row | dict(above_floor_seeds=above, nats=np.mean(above) + floor))
     record(
         args.name or {"SASRec": "world", "GRU4Rec": "world_gru4rec"}[args.model],
+        args.out,
         title=f"{args.model} above the entropy floor of the generated world",
         protocol=f"{args.users:,} sequences of {LENGTH} items train, 2,000 others are scored at every "
         "position but the first; nats a target; intervals are 95 % t-intervals over seeds",
