@@ -9,6 +9,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from losses import LINES
 from ml100k import THREADS
 
 RECORD = {"title", "command", "commit", "date", "device", "versions", "seeds", "protocol", "rows"}
@@ -58,7 +59,7 @@ def test_losses(run, monkeypatch):
 
 
 def test_loss_speed(run):
-    record = run("loss_speed", "--epochs", 2, FULL=[])
+    record = run("loss_speed", "--epochs", 2, FULL=[], LINES=LINES[-1:])
     check(record, set(), {"framework", "loss", "lr", "n_negatives", "seconds", "fastest", "slowest"})
 
 
