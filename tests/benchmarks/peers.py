@@ -1,4 +1,4 @@
-"""SASRec and BERT4Rec on MovieLens 100K beside RecTools 0.19 and keras-rs: time, memory and quality.
+r"""SASRec and BERT4Rec on MovieLens 100K beside RecTools 0.19 and keras-rs: time, memory and quality.
 
 Writes book/results/peers.json, after each seed. The peers want other packages than ours, so each has an
 environment of its own:
@@ -36,13 +36,13 @@ SHARES = {"SASRec": 3, "BERT4Rec": 2}  # ours train for RecTools' epochs divided
 LOSSES = ("cross_entropy", "chunked_cross_entropy")  # the same function: the second with the first seed only
 PROTOCOL = (
     f"width {DIM}, {LAYERS} blocks, {HEADS} head, length {MAX_LEN}, batch {BATCH_SIZE}, dropout {DROPOUT}, "
-    "float32, 2 threads; full cross-entropy but for keras-rs (one negative a target), ours in chunks "
-    "with the first seed only; trained on all but the "
-    "last two films of each person, as many windows an epoch for all; BERT4Rec hides 15 % of the items in "
-    "RecTools (its default, as are feed-forward layers four times as wide) and about half of them in ours: "
-    "compare its seconds an epoch, not its targets a second; seconds of training alone, an epoch's: median "
-    "of epochs 2 to 6; metrics on the last but one film, ranked among all, seen films left out: peers' after "
-    "{} epochs, ours of the best epoch, chosen on the same film, of {}; memory: the most that the process "
+    "float32, 2 threads; full cross-entropy (keras-rs: one negative a target), ours with the first seed also "
+    "computed in chunks; trained on all but the last two films of each person, as many windows an epoch for "
+    "all; BERT4Rec hides 15 % of the items in RecTools (its default, as are feed-forward layers four times "
+    "as wide) and about half of them in ours: compare its seconds an epoch, not its targets a second; "
+    "seconds of training alone, an epoch's: median of epochs 2 to 6; metrics on the last but one film, "
+    "ranked among all, seen films left out: peers' after {} epochs, ours of the best epoch, chosen on the "
+    "same film, of a third as many (SASRec) or half as many (BERT4Rec); memory: the most that the process "
     "ever held, and had held before training began"
 )
 
@@ -73,12 +73,21 @@ def score(found, targets):
     return found | dict(curve=[found["NDCG@10"]])
 
 
-def row(model, library, loss, seed, found, rectools):
-    """Return a row of the table from a measurement and that of RecTools' model of the same name."""
-    second, second_peer = (statistics.median(run["seconds"][1:6]) for run in (found, rectools))
+def reach(found, rectools):
+    """Return when RecTools' final NDCG@10 was first reached: epochs, seconds, and the share of its time."""
     first = len(found["seconds"]) - len(found["curve"]) + 1  # the first epoch whose NDCG@10 is known
     reached = [epoch for epoch, value in enumerate(found["curve"], first) if value >= rectools["NDCG@10"]]
     seconds = sum(found["seconds"][: reached[0]]) if reached else None
+    return {
+        "epochs to RecTools' NDCG@10": reached[0] if reached else None,
+        "seconds to RecTools' NDCG@10": seconds,
+        "share of RecTools' time": seconds and seconds / sum(rectools["seconds"]),
+    }
+
+
+def row(model, library, loss, seed, found, rectools):
+    """Return a row of the table from a measurement and that of RecTools' model of the same name."""
+    seconds, seconds_peer = (statistics.median(run["seconds"][1:6]) for run in (found, rectools))
     return {
         "model": model,
         "library": library,
@@ -86,16 +95,14 @@ def row(model, library, loss, seed, found, rectools):
         "seed": seed,
         "epochs": len(found["seconds"]),
         "targets an epoch": found["n_targets"],
-        "seconds an epoch": second,
+        "seconds an epoch": seconds,
         "first epoch, seconds": found["seconds"][0],
-        "targets a second": found["n_targets"] / second,
-        "times RecTools": second_peer / second,
+        "targets a second": found["n_targets"] / seconds,
+        "times RecTools": seconds_peer / seconds,
         "validation HR@10": found["HR@10"],
         "validation NDCG@10": found["NDCG@10"],
-        "NDCG@10 after each epoch": found["curve"] if first == 1 else None,
-        "epochs to RecTools' NDCG@10": reached[0] if reached else None,
-        "seconds to RecTools' NDCG@10": seconds,
-        "share of RecTools' time": seconds and seconds / sum(rectools["seconds"]),
+        "NDCG@10 after each epoch": found["curve"] if len(found["curve"]) > 1 else None,
+        **reach(found, rectools),
         "MiB before training": found["held"],
         "peak MiB": found["peak"],
     }
@@ -141,7 +148,7 @@ def main():
                 args.name,
                 args.out,
                 title="SASRec and BERT4Rec on MovieLens 100K beside other libraries",
-                protocol=PROTOCOL.format(args.epochs, "a third as many (SASRec) or half as many (BERT4Rec)"),
+                protocol=PROTOCOL.format(args.epochs),
                 seeds=list(range(seed + 1)),
                 rows=rows,
                 peers=versions,
