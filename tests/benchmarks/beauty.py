@@ -13,7 +13,6 @@ not kept: an epoch of each setting is timed afterwards, alone and on all cores, 
     python tests/benchmarks/beauty.py --work FOLDER       # two to three hours on two cores
 """
 
-import argparse
 import json
 import os
 import time
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from ml100k import METRICS, workers
-from recording import record
+from recording import make_parser, record
 
 from llmrec_ref import datasets, splits
 from llmrec_ref.baselines import EASE, ItemKNN, Markov, Mixture, Popularity
@@ -163,14 +162,11 @@ def mixture(data, work, best, n_seeds):
 
 def main():
     """Run what is missing and record everything."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, "beauty")
     parser.add_argument("--data", default="beauty", help="a name or a path for datasets.load")
     parser.add_argument("--work", required=True, help="folder in which finished runs are kept")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="at most so many")
     parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--name", default="beauty", help="of the file in book/results")
     args = parser.parse_args()
     rows = baselines(args.data)
     with workers() as pool:
@@ -196,6 +192,7 @@ def main():
     mixed, tried = mixture(args.data, args.work, best["name"], args.seeds)
     record(
         args.name,
+        args.out,
         title="Amazon Beauty, leave-one-out",
         protocol=PROTOCOL,
         seeds=list(range(args.seeds)),

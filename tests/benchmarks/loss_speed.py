@@ -6,12 +6,11 @@ compiles, does not count.
     python tests/benchmarks/loss_speed.py          # four minutes
 """
 
-import argparse
 import statistics
 
 from losses import LINES
 from ml100k import FRAMEWORKS, fit
-from recording import record
+from recording import make_parser, record
 
 from llmrec_ref import datasets
 
@@ -20,11 +19,8 @@ FULL = [dict(loss="cross_entropy"), dict(loss="chunked_cross_entropy")]
 
 def main():
     """Measure everything and record it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, "loss_speed")
     parser.add_argument("--epochs", type=int, default=7)
-    parser.add_argument("--name", default="loss_speed", help="of the file in book/results")
     args = parser.parse_args()
     dataset, rows = datasets.load("ml-100k"), []
     for framework in FRAMEWORKS:
@@ -35,6 +31,7 @@ def main():
             rows[-1] |= dict(seconds=statistics.median(seconds), fastest=min(seconds), slowest=max(seconds))
     record(
         args.name,
+        args.out,
         title="Seconds an epoch of SASRec on MovieLens 100K with each loss",
         protocol=f"median, fastest and slowest of {args.epochs - 1} epochs after the first; batches of 64",
         seeds=[0],

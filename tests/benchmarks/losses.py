@@ -7,11 +7,10 @@ it is the same function, so it takes that line's number of epochs.
     python tests/benchmarks/losses.py          # after ml100k.py; about 50 minutes on two cores
 """
 
-import argparse
 import json
 
 from ml100k import BATCH_SIZE, PROTOCOL, RATES, measure, test, workers
-from recording import ROOT, record
+from recording import ROOT, make_parser, record
 
 from llmrec_ref import datasets
 
@@ -25,12 +24,9 @@ LINES = [  # binary losses first learn how rare a yes is, which takes larger ste
 
 def main():
     """Run everything and record it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, "losses")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="at most so many")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--name", default="losses", help="of the file in book/results")
     args = parser.parse_args()
     dataset, seeds = datasets.load("ml-100k"), list(range(args.seeds))
     rows, validation = [], []
@@ -45,6 +41,7 @@ def main():
         rows += [dict(epochs=epochs, lr=RATES["SASRec"]) | row for row in found]
     record(
         args.name,
+        args.out,
         title="SASRec on MovieLens 100K with each loss",
         protocol=PROTOCOL,
         seeds=seeds,

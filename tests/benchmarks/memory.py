@@ -8,13 +8,12 @@ Both have run the loss on a small catalogue before, so that all code is loaded.
     python tests/benchmarks/memory.py          # eight minutes and 6 GB
 """
 
-import argparse
-import resource
 import subprocess
 import sys
 
 import numpy as np
-from recording import record
+from recording import make_parser, record
+from shared import most_mib
 
 DIM, SMALL = 64, 1000
 CHUNK = 128  # as in both losses.py, which are not imported here: that would be measured
@@ -86,8 +85,7 @@ def child(framework, loss, n_targets, n_items, run):
     work = {"pytorch": run_pytorch, "tensorflow": run_tensorflow}[framework]
     work(loss, int(n_targets), SMALL, True)
     work(loss, int(n_targets), int(n_items), run == "True")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak / (2**20 if sys.platform == "darwin" else 2**10))  # macOS counts bytes, Linux KiB
+    print(most_mib())
 
 
 def predict_mib(framework, loss, n_targets, n_items):
@@ -106,12 +104,9 @@ def main():
     if sys.argv[1:2] == ["--child"]:
         child(*sys.argv[2:])
         return
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, "memory")
     parser.add_argument("--targets", type=int, default=2048)
     parser.add_argument("--items", type=int, default=200_000)
-    parser.add_argument("--name", default="memory", help="of the file in book/results")
     args = parser.parse_args()
     rows, million = [], []
     for framework in COPIES:
@@ -128,6 +123,7 @@ def main():
             print(rows[-1])
     record(
         args.name,
+        args.out,
         title="Memory of each loss, forward and backward",
         protocol=f"most memory held by a process that runs the loss once for {args.targets:,} targets and "
         f"{args.items:,} items of width {DIM}, less that of one that only holds hidden states, item table "

@@ -8,7 +8,6 @@ book/results/ml100k.json.
     python tests/benchmarks/ml100k.py          # about an hour on two cores
 """
 
-import argparse
 import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from importlib import import_module
 from multiprocessing import get_context
 
 import pandas as pd
-from recording import record, t_interval
+from recording import make_parser, record, t_interval
 
 from llmrec_ref import datasets, splits
 from llmrec_ref.baselines import EASE, ItemKNN, Markov, Popularity
@@ -89,12 +88,9 @@ def workers(threads=1):
 
 def main():
     """Run everything; record what is there after each model."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, "ml100k")
     parser.add_argument("--epochs", type=int, help="at most so many for each model: a try, no measurement")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--name", default="ml100k", help="of the file in book/results")
     args = parser.parse_args()
     dataset, seeds = datasets.load("ml-100k"), list(range(args.seeds))
     split = splits.leave_one_out(dataset, validation=False)
@@ -113,6 +109,7 @@ def main():
             rows += found
             record(
                 args.name,
+                args.out,
                 title="MovieLens 100K, leave-one-out",
                 protocol=PROTOCOL,
                 seeds=seeds,

@@ -6,11 +6,9 @@ Writes book/results/world.json for SASRec and world_gru4rec.json for GRU4Rec.
     python tests/benchmarks/world.py --model GRU4Rec
 """
 
-import argparse
-
 import numpy as np
 import torch
-from recording import record, t_interval
+from recording import make_parser, record, t_interval
 
 from llmrec_ref.pytorch import losses as torch_losses
 from llmrec_ref.pytorch import train as torch_train
@@ -56,13 +54,10 @@ def run(name, framework, split, held_out, seed):
 
 def main():
     """Run everything and record it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, None)
     parser.add_argument("--model", default="SASRec", choices=MODELS)
     parser.add_argument("--users", type=int, default=40_000, help="fewer: a try, no measurement")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--name", help="of the file in book/results, if another")
     args = parser.parse_args()
     world, seeds = make_world(seed=0), list(range(args.seeds))
     split = train_only(world.sample(args.users, LENGTH, seed=0), n_items=len(world.start[0]))
@@ -76,6 +71,7 @@ def main():
         rows.append(row | dict(above_floor_seeds=above, nats=np.mean(above) + floor))
     record(
         args.name or {"SASRec": "world", "GRU4Rec": "world_gru4rec"}[args.model],
+        args.out,
         title=f"{args.model} above the entropy floor of the generated world",
         protocol=f"{args.users:,} sequences of {LENGTH} items train, 2,000 others are scored at every "
         "position but the first; nats a target; intervals are 95 % t-intervals over seeds",

@@ -1,0 +1,95 @@
+"""Each benchmark script, at toy size, writes a record with the keys that its readers look for.
+
+Sizes without an option are patched: XLA's compilation of every model and loss would take ten minutes.
+"""
+
+import json
+import os
+from importlib import import_module
+
+import numpy as np
+import pytest
+from losses import LINES
+from ml100k import THREADS
+
+RECORD = {"title", "command", "commit", "date", "device", "versions", "seeds", "protocol", "rows"}
+TEST = {"HR@10", "NDCG@10"}
+ENDS = ("low", "high", "seeds")
+TABLE = {"model", "framework", "filter_seen", *TEST} | {f"{metric}_{end}" for metric in TEST for end in ENDS}
+ABOVE = {"above_floor"} | {f"above_floor_{end}" for end in ENDS}
+UNFILTERED = TEST | {f"{metric} unfiltered" for metric in TEST}
+PEERS = {name: os.environ.get(name) for name in ("RECTOOLS_PYTHON", "KERAS_RS_PYTHON")}
+
+
+@pytest.fixture(name="run")
+def _run(monkeypatch, tmp_path):
+    """Return a function that runs a script, with names of its modules replaced, and returns its record."""
+    for name in THREADS:
+        monkeypatch.setenv(name, "1")  # scripts set these, so they must be given back
+
+    def run(script, *options, **replaced):
+        for name, value in replaced.items():
+            monkeypatch.setattr(f"{script}.{name}", value)
+        main = import_module(script)
+        words = [main.__file__, "--out", str(tmp_path), "--name", "toy", *map(str, options)]
+        monkeypatch.setattr("sys.argv", words)
+        main.main()
+        text = (tmp_path / "toy.json").read_text(encoding="utf-8")
+        assert str(tmp_path) not in text  # whose paths are nobody's business
+        return json.loads(text)
+
+    return run
+
+
+def check(record, keys, row):
+    assert set(record) == RECORD | keys
+    assert set(record["rows"][-1]) == row
+
+
+def test_ml100k(run):
+    record = run("ml100k", "--epochs", 1, "--seeds", 2, FRAMEWORKS=["pytorch"])
+    check(record, {"settings", "validation"}, TABLE)
+    assert record["command"].startswith("python tests/benchmarks/ml100k.py --out OUT --name toy")
+
+
+def test_losses(run, monkeypatch):
+    monkeypatch.setattr("ml100k.FRAMEWORKS", ["pytorch"])
+    record = run("losses", "--epochs", 1, "--seeds", 2)
+    check(record, {"settings", "validation"}, TABLE | {"loss", "lr", "epochs"})
+
+
+def test_loss_speed(run):
+    record = run("loss_speed", "--epochs", 2, FULL=[], LINES=LINES[-1:])
+    check(record, set(), {"framework", "loss", "lr", "n_negatives", "seconds", "fastest", "slowest"})
+
+
+def test_memory(run):
+    record = run("memory", "--targets", 64, "--items", 1000, LOSSES=("chunked_cross_entropy",))
+    keys = {"framework", "loss", "measured_mib", "predicted_mib"}
+    check(record, {"million_items", "settings"}, keys)
+
+
+def test_world(run):
+    record = run("world", "--users", 128, "--seeds", 2, STAGES=[dict(lr=2e-3, epochs=1)])
+    check(record, {"settings", "floor", "curves"}, {"model", "framework", "nats", *ABOVE})
+
+
+def test_beauty(run, tmp_path):
+    rng = np.random.default_rng(0)
+    people = [[user, *rng.choice(np.arange(1, 31), 8, replace=False)] for user in range(1, 61)]
+    data = tmp_path / "people.txt"
+    data.write_text("\n".join(" ".join(map(str, person)) for person in people), encoding="utf-8")
+    record = run("beauty", "--data", data, "--work", tmp_path / "work", "--epochs", 1, "--seeds", 1)
+    check(record, {"settings", "weights"}, {"name", "refit", "seed", "weights", *UNFILTERED})
+    rows = {(row["name"], row["refit"]): set(row) for row in record["rows"]}
+    assert rows["base", False] > {"curve", "seconds", *(f"validation {key}" for key in UNFILTERED)}
+    assert rows["EASE", True] > {f"{metric} kind to ties" for metric in TEST}
+
+
+@pytest.mark.skipif(not all(PEERS.values()), reason="RECTOOLS_PYTHON and KERAS_RS_PYTHON name no environment")
+def test_peers(run):
+    pythons = [f"--{name.lower().replace('_', '-')}={python}" for name, python in PEERS.items()]
+    record = run("peers", *pythons, "--epochs", 6, "--seeds", 1)
+    assert set(record) == RECORD | {"peers"}
+    assert {row["library"] for row in record["rows"]} == {"RecTools", "keras-rs", "pytorch", "tensorflow"}
+    assert not any(python in record["command"] for python in PEERS.values())
