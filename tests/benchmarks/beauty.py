@@ -28,6 +28,7 @@ from llmrec_ref import datasets, splits
 from llmrec_ref.baselines import EASE, ItemKNN, Markov, Mixture, Popularity
 from llmrec_ref.evaluate import evaluate, rank_targets
 from llmrec_ref.metrics import hit_rate, ndcg
+from llmrec_ref.sequences import training_windows
 
 EPOCHS, PATIENCE, SEEDS = 60, 5, 3
 BASE = dict(
@@ -189,6 +190,8 @@ def main():
     for row in rows:
         if "epoch_seconds" in row:
             row["seconds"] = row["epochs"] * row["epoch_seconds"]
+    histories = splits.leave_one_out(datasets.load(args.data)).train.queries.histories
+    lengths = [len(window) - 1 for window in training_windows(histories, BASE["max_len"])]
     mixed, tried = mixture(args.data, args.work, best["name"], args.seeds)
     record(
         args.name,
@@ -201,6 +204,7 @@ def main():
             base=BASE, runs=RUNS, best=best["name"], patience=PATIENCE, epochs=args.epochs, **TRAINING
         ),
         weights=tried,
+        window_lengths=np.bincount(lengths).tolist(),
     )
 
 

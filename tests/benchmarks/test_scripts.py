@@ -74,13 +74,22 @@ def test_world(run):
     check(record, {"settings", "floor", "curves"}, {"model", "framework", "nats", *ABOVE})
 
 
+def test_step(run):
+    record = run("step", "--epochs", 2, RUNS=[dict(framework="pytorch", loss="cross_entropy")])
+    keys = {"framework", "loss", "seconds", "fastest", "slowest", "kernel_share", "peak_mib", "rate", "share"}
+    check(record, {"flops", "n_targets", "rates", "parts"}, keys)
+    assert all(0 < part < 1 for parts in record["parts"].values() for part in parts.values())
+
+
 def test_beauty(run, tmp_path):
     rng = np.random.default_rng(0)
     people = [[user, *rng.choice(np.arange(1, 31), 8, replace=False)] for user in range(1, 61)]
     data = tmp_path / "people.txt"
     data.write_text("\n".join(" ".join(map(str, person)) for person in people), encoding="utf-8")
     record = run("beauty", "--data", data, "--work", tmp_path / "work", "--epochs", 1, "--seeds", 1)
-    check(record, {"settings", "weights"}, {"name", "refit", "seed", "weights", *UNFILTERED})
+    check(
+        record, {"settings", "weights", "window_lengths"}, {"name", "refit", "seed", "weights", *UNFILTERED}
+    )
     rows = {(row["name"], row["refit"]): set(row) for row in record["rows"]}
     assert rows["base", False] > {"curve", "seconds", *(f"validation {key}" for key in UNFILTERED)}
     assert rows["EASE", True] > {f"{metric} kind to ties" for metric in TEST}
