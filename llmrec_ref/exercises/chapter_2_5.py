@@ -99,22 +99,16 @@ def step_flops(answer):
         forward = maps + attention + logits
         slips = {
             forward: "the forward pass is right, and the backward pass is missing",
-            forward
-            / 2: "those are the multiplications of the forward pass: what about additions, and the way back?",
+            forward / 2: "those are the multiplications of the forward pass alone",
             2 * forward: "the backward pass costs twice the forward pass: what do both cost together?",
-            3 * forward / 2: "that counts the multiplications: each comes with an addition",
+            3 * forward / 2: "those are the multiplications: each comes with an addition",
             3 * (maps + logits): "attention is missing: every position with every position, twice",
-            3
-            * (
-                maps + attention / 2 + logits
-            ): "attention has two products, and the causal mask saves nothing",
+            3 * (forward - attention / 2): "attention has two products, and the causal mask saves nothing",
             3 * (maps + attention): "the logits are missing",
         }
         for slip, hint in slips.items():
             yield not close(value, slip), hint
-        case = (
-            f"B, L, D, n_layers, N, V = {', '.join(map(str, sizes))}: {3 * forward} operations, not {value};"
-        )
+        case = f"B, L, D, n_layers, N, V = {sizes}: {3 * forward} operations, not {value};"
         hint = f"{case} a block has {2 * B} small products (attention, by window) and 4 large"
         yield close(value, 3 * forward), hint
 
