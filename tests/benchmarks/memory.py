@@ -57,7 +57,7 @@ def run_tensorflow(loss, n_targets, n_items, run):
 
     assert losses.CHUNK == CHUNK
 
-    @tf.function(jit_compile=True)
+    @tf.function
     def gradients(*given):
         with tf.GradientTape() as tape:
             tape.watch(given[:2])
