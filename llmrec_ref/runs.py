@@ -23,8 +23,8 @@ class History:
 
     Attributes:
         epochs: DataFrame, one row an epoch: ``epoch`` (from 1), ``loss`` (nats a target: mean of the batches'
-            losses), ``val_ndcg`` (NDCG@10 on validation, NaN without one), ``seconds``
-            (of training alone; TensorFlow's first epoch includes making its graph), and what ``measure`` returned.
+            losses), ``val_ndcg`` (NDCG@10 on validation, NaN without one), ``seconds`` (of training alone;
+            TensorFlow's first epoch includes making its graph), and what ``measure`` returned.
         best_epoch: The epoch whose weights the model now has: the one with the best ``val_ndcg``, or the
             last one without validation.
         n_targets: Training targets an epoch.

@@ -60,8 +60,8 @@ def training_windows(histories, max_len, windows="newest"):
 def training_batches(windows, max_len, batch_size, rng):
     """Shuffle windows into batches of similar length, so that little is spent on padding.
 
-    Lengths are rounded up to ``max_len``, its half, quarter or eighth. The shapes of an epoch do not depend on
-    ``rng``.
+    Lengths are rounded up to ``max_len``, its half, quarter or eighth. The shapes of an epoch do not depend
+    on ``rng``.
 
     Args:
         windows: From `training_windows`.

@@ -2,8 +2,8 @@
 
 import os
 
-# TensorFlow reads this at its first operation: keep freed memory for the next step. Without it, each step gives
-# its arrays back to the system and fetches them again, page by page, which can take longer than the arithmetic.
+# TensorFlow reads this at its first operation: keep freed memory for the next step. Without it a step gives
+# its arrays back to the system and fetches them again, page by page, which can cost more than the arithmetic.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 
 try:

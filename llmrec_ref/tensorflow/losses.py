@@ -67,20 +67,18 @@ def chunked_softmax(hidden, table, targets):
     Its gradient, probability minus target, is made chunk by chunk on the way forward, so that backward needs
     no logits: memory grows with the positions and with the catalogue, but not with their product.
     """
-    n_chunks = -(-ops.shape(hidden)[0] // CHUNK)
-    targets = _pieces(ops.cast(targets, "int32"), n_chunks)  # (n_chunks, CHUNK)
+    hidden, targets = (tf.boolean_mask(part, targets > 0) for part in (hidden, targets))
 
     @tf.custom_gradient
     def loss(hidden, table):
-        pieces = _pieces(hidden, n_chunks)  # (n_chunks, CHUNK, D)
+        n_targets = tf.shape(hidden)[0]
 
         def chunk(i, total, grad_hidden, grad_table):
-            h, y = pieces[i], targets[i]
-            valid = ops.cast(y > 0, h.dtype)[:, None]  # (CHUNK, 1)
-            logits = _logits(h, table)  # (CHUNK, V)
-            log_sum = ops.logsumexp(logits, axis=1, keepdims=True)
-            total += ops.sum((log_sum[:, 0] - ops.sum(h * tf.gather(table, y), axis=1)) * valid[:, 0])
-            p = (ops.exp(logits - log_sum) - tf.one_hot(y, table.shape[0], dtype=h.dtype)) * valid
+            h, y = (part[i * CHUNK : (i + 1) * CHUNK] for part in (hidden, targets))
+            p = tf.nn.softmax(_logits(h, table))  # (CHUNK, V)
+            # log p = logit - log of the sum, for any item: take the most probable one, which cannot underflow
+            likely = tf.gather(table, tf.argmax(p, axis=1)) - tf.gather(table, y)
+            total += tf.reduce_sum(h * likely) - tf.reduce_sum(tf.math.log(tf.reduce_max(p, axis=1)))
             return (
                 i + 1,
                 total,
@@ -88,10 +86,15 @@ def chunked_softmax(hidden, table, targets):
                 grad_table + tf.matmul(p, h, transpose_a=True),
             )
 
-        start = 0, tf.zeros((), hidden.dtype), tf.TensorArray(hidden.dtype, n_chunks), tf.zeros_like(table)
-        _, total, grad_hidden, grad_table = tf.while_loop(lambda i, *_: i < n_chunks, chunk, start)
-        grad_hidden = tf.reshape(grad_hidden.stack(), (-1, table.shape[1]))[: ops.shape(hidden)[0]]
-        count = ops.maximum(ops.sum(ops.cast(targets > 0, hidden.dtype)), 1)
+        n_chunks = tf.maximum(1, (n_targets + CHUNK - 1) // CHUNK)
+        rows = tf.TensorArray(hidden.dtype, n_chunks, infer_shape=False, element_shape=(None, table.shape[1]))
+        start = 0, tf.zeros((), hidden.dtype), rows, tf.zeros_like(table)
+        _, total, rows, grad_table = tf.while_loop(
+            lambda i, *_: i < n_chunks, chunk, start, parallel_iterations=1
+        )
+        grad_hidden = rows.concat() - tf.gather(table, targets)  # the target's share: probability minus one
+        grad_table = tf.tensor_scatter_nd_sub(grad_table, targets[:, None], hidden)
+        count = tf.cast(tf.maximum(n_targets, 1), hidden.dtype)
 
         def gradient(upstream):
             return grad_hidden * (upstream / count), grad_table * (upstream / count)
@@ -156,10 +159,3 @@ def _pair_logits(hidden, table, targets, negatives):
 def _mean(nats, targets):
     valid = ops.cast(targets > 0, nats.dtype)
     return ops.sum(nats * valid) / ops.maximum(ops.sum(valid), 1)
-
-
-def _pieces(array, n_pieces):
-    """Fill up with zeros and cut: (N, ...) to (n_pieces, CHUNK, ...)."""
-    missing = n_pieces * CHUNK - ops.shape(array)[0]
-    padded = tf.pad(array, [[0, missing]] + [[0, 0]] * (len(array.shape) - 1))
-    return tf.reshape(padded, (n_pieces, CHUNK, *array.shape[1:]))

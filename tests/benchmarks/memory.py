@@ -22,7 +22,7 @@ NEGATIVES = 16
 # arrays of rows x items that exist at once, where rows are the targets, or the targets of a chunk
 COPIES = {
     "pytorch": dict(cross_entropy=3, chunked_cross_entropy=1),
-    "tensorflow": dict(cross_entropy=2, chunked_cross_entropy=2),
+    "tensorflow": dict(cross_entropy=1, chunked_cross_entropy=1 + DIM / CHUNK),
 }
 
 
@@ -50,7 +50,7 @@ def run_pytorch(loss, n_targets, n_items, run):
 
 
 def run_tensorflow(loss, n_targets, n_items, run):
-    """Hold the arrays of a training step; compute the gradients, compiled as in training, if ``run``."""
+    """Hold the arrays of a training step; compute the gradients, in a graph as in training, if ``run``."""
     import tensorflow as tf
 
     from llmrec_ref.tensorflow import losses
@@ -92,8 +92,8 @@ def predict_mib(framework, loss, n_targets, n_items):
     """Return the bytes of the logits that exist at once, in MiB; for a table no wider than a chunk is long.
 
     PyTorch's full loss holds log-probabilities, and on the way back their gradient and that of the logits;
-    its chunked loss makes probabilities in the place of logits. XLA's compiled losses hold logits and
-    probabilities.
+    its chunked loss makes probabilities in the place of logits. TensorFlow's full loss makes the gradient in
+    the place of logits; its chunked loss holds probabilities, and a chunk's share of the table's gradient.
     """
     rows = n_targets if loss == "cross_entropy" else CHUNK
     return COPIES[framework][loss] * rows * (n_items + 1) * 4 / 2**20
@@ -127,7 +127,7 @@ def main():
         title="Memory of each loss, forward and backward",
         protocol=f"most memory held by a process that runs the loss once for {args.targets:,} targets and "
         f"{args.items:,} items of width {DIM}, less that of one that only holds hidden states, item table "
-        "and their gradients; TensorFlow compiled by XLA; MiB",
+        "and their gradients; TensorFlow in a graph; MiB",
         seeds=[],
         rows=rows,
         million_items=million,
