@@ -1,7 +1,7 @@
 """Seconds an epoch of SASRec on MovieLens 100K with each loss, in both frameworks.
 
 Writes book/results/loss_speed.json. Nothing else may run meanwhile. The first epoch, in which TensorFlow
-compiles, does not count.
+makes its graph, does not count.
 
     python tests/benchmarks/loss_speed.py          # four minutes
 """
