@@ -7,8 +7,8 @@
 3. Mixture: `Mixture` of that model, Markov and EASE; the weights are chosen in 1's split, on validation.
 
 Writes book/results/beauty.json. Each run is kept in ``--work`` when it ends and is not run again, so you may
-stop the script and go on later. Runs of the search go two at a time on one thread each, and their seconds are
-not kept: an epoch of each setting is timed afterwards, alone and on all cores, as the refits are.
+stop the script and go on later. Runs go two at a time on one thread each; their seconds do not count: an
+epoch of each setting is timed at the end, alone and on all cores. In that part nothing else may run.
 
     python tests/benchmarks/beauty.py --work FOLDER       # two to three hours on two cores
 """
@@ -86,9 +86,7 @@ def train_one(data, work, name, settings, epochs, seed=None):
     row = dict(name=name, refit=seed is not None, seed=seed or 0, **settings)
     row |= dict(epochs=history.best_epoch, targets=history.n_targets)
     row |= dict(parameters=sum(weight.numel() for weight in model.parameters()))
-    if seed is not None:
-        row |= dict(epoch_seconds=history.epochs["seconds"].median())
-    else:
+    if seed is None:
         row |= dict(curve=history.epochs["val_ndcg"].round(4).tolist())
         row |= {f"validation {key}": value for key, value in measure(model, split.validation).items()}
     row |= measure(model, split.test)
@@ -97,9 +95,9 @@ def train_one(data, work, name, settings, epochs, seed=None):
     return row
 
 
-def time_epoch(data, settings):
-    """Return the seconds of the second epoch of a run of the search."""
-    train, split, model, fit = prepare(data, settings)
+def time_epoch(data, settings, seed=None):
+    """Return the seconds of the second epoch of a run of the search, or with a seed of a refit."""
+    train, split, model, fit = prepare(data, settings, seed)
     return float(train.fit(model, split, epochs=2, **fit).epochs["seconds"].iloc[1])
 
 
@@ -179,20 +177,21 @@ def main():
     searched = rows[-len(RUNS) :]
     best = max(searched, key=lambda row: row["validation NDCG@10"])
     settings = BASE | RUNS[best["name"]]
-    with workers(threads=os.cpu_count()) as pool:
-        for seed in range(args.seeds):
-            run = pool.submit(
-                train_one, args.data, args.work, f"refit {seed}", settings, best["epochs"], seed
-            )
-            rows.append(run.result())
-        for row, change in zip(searched, RUNS.values(), strict=True):
-            row["epoch_seconds"] = pool.submit(time_epoch, args.data, BASE | change).result()
-    for row in rows:
-        if "epoch_seconds" in row:
-            row["seconds"] = row["epochs"] * row["epoch_seconds"]
+    with workers() as pool:
+        runs = [
+            pool.submit(train_one, args.data, args.work, f"refit {seed}", settings, best["epochs"], seed)
+            for seed in range(args.seeds)
+        ]
+        rows += [run.result() for run in runs]
     histories = splits.leave_one_out(datasets.load(args.data)).train.queries.histories
     lengths = [len(window) - 1 for window in training_windows(histories, BASE["max_len"])]
     mixed, tried = mixture(args.data, args.work, best["name"], args.seeds)
+    with workers(threads=os.cpu_count()) as pool:
+        alone = [pool.submit(time_epoch, args.data, BASE | change).result() for change in RUNS.values()]
+        alone += [pool.submit(time_epoch, args.data, settings, 0).result()] * args.seeds
+    trained = rows[-len(alone) :]
+    for row, seconds in zip(trained, alone, strict=True):
+        row |= dict(epoch_seconds=seconds, seconds=row["epochs"] * seconds)
     record(
         args.name,
         args.out,
