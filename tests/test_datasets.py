@@ -513,3 +513,7 @@ def test_card_names_the_accepted_columns():
 
 def _cards():
     return (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+
+
+def test_checksums_are_whole():
+    assert all(re.fullmatch("[0-9a-f]{64}", each.sha256) for each in datasets.DOWNLOADS.values())
