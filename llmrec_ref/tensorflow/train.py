@@ -70,6 +70,9 @@ class Epochs(keras.callbacks.Callback):
         drawn = self.draw(np.zeros((1, 1)), np.random.default_rng(0))
         drawn = [tf.TensorSpec((None, None, part.shape[-1]), part.dtype) for part in drawn]
         batches = tf.data.Dataset.from_generator(self.steps, output_signature=((ids, *drawn), ids))
+        options = tf.data.Options()
+        options.autotune.enabled = False  # an epoch's end may wait a second for the tuning thread
+        batches = batches.with_options(options)
         return batches.apply(tf.data.experimental.assert_cardinality(-(-len(self.rows) // self.batch_size)))
 
     def on_epoch_end(self, epoch, logs=None):
