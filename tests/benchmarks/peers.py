@@ -52,7 +52,8 @@ def export(path):
     split = splits.leave_one_out(datasets.load("ml-100k"))
     histories = [history.tolist() for history in split.validation.queries.histories]
     assert histories == [history.tolist() for history in split.train.queries.histories]
-    path.write_text(json.dumps(dict(histories=histories, n_items=split.n_items)), encoding="utf-8")
+    found = dict(histories=histories, queries=histories, n_items=split.n_items)
+    path.write_text(json.dumps(found), encoding="utf-8")
     return np.concatenate(split.validation.targets)
 
 

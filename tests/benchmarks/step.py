@@ -3,18 +3,22 @@
 Writes book/results/step.json, on MovieLens 100K: for each framework and loss the seconds of an epoch, the
 floating-point operations of its matrix products (counted by PyTorch's FlopCounterMode; the same in both
 frameworks), and the rate as a share of what one large matrix product reaches. Then single changes: PyTorch
-with bf16, and with its encoder compiled (which needs a C++ compiler); TensorFlow with its memory given back
-after use. The parts of a step are those of PyTorch's profiler. Each measurement is a process of its own.
-Nothing else may run meanwhile.
+with bf16, with its encoder compiled (which needs a C++ compiler), and told to keep its memory (glibc);
+TensorFlow with its memory given back after use. The parts of a step come from each framework's own profiler.
+Each measurement is a process of its own. Nothing else may run meanwhile.
 
-    python tests/benchmarks/step.py          # four minutes
+    python tests/benchmarks/step.py          # five minutes
 """
 
 import os
 import statistics
+import tempfile
 import time
+from collections import Counter
 from contextlib import nullcontext
 from importlib import import_module
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from ml100k import workers
@@ -31,17 +35,25 @@ RUNS = [
     dict(framework="tensorflow", loss="chunked_cross_entropy"),
     dict(framework="pytorch", loss="cross_entropy", change="bf16"),
     dict(framework="pytorch", loss="cross_entropy", change="compiled encoder"),
+    dict(framework="pytorch", loss="cross_entropy", change="memory kept"),
     dict(framework="tensorflow", loss="cross_entropy", change="memory given back"),
 ]
-PARTS = {  # of a step: PyTorch's operators
-    "matrix products": {"aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm"},
-    "dropout's random numbers": {"aten::bernoulli_"},
+ENVIRONMENT = {  # of a change
+    "memory kept": {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)},
+    "memory given back": {"TF_CPU_ALLOCATOR_USE_BFC": "false"},
+}
+PARTS = {  # of a step: operations of PyTorch, of TensorFlow
+    "matrix products": {"mm", "addmm", "addmm_", "bmm", "baddbmm", "MatMul", "BatchMatMulV2"},
+    "dropout's random numbers": {"bernoulli_", "StatelessRandomUniformV2"},
     "exponentials and loss": {
-        "aten::_log_softmax", "aten::_log_softmax_backward_data", "aten::nll_loss_forward",
-        "aten::nll_loss_backward", "aten::exp_", "aten::amax", "aten::sub_", "aten::div_",
+        "_log_softmax", "_log_softmax_backward_data", "nll_loss_forward", "nll_loss_backward", "exp_", "amax",
+        "sub_", "div_", "SparseSoftmaxCrossEntropyWithLogits", "Softmax", "Max", "ArgMax", "Log",
     },
-    "copies and gathers": {"aten::copy_", "aten::index", "aten::index_put_", "aten::cat", "aten::fill_"},
-    "optimiser": {"aten::_fused_adamw_"},
+    "copies and gathers": {
+        "copy_", "index", "index_put_", "cat", "fill_", "Transpose", "GatherV2", "GatherNd", "ResourceGather",
+        "ConcatV2", "Split", "StridedSlice", "BroadcastTo", "TensorListConcatV2", "TensorListSplit",
+    },
+    "optimiser": {"_fused_adamw_", "adamw"},
 }  # fmt: skip
 
 
@@ -105,18 +117,44 @@ def product_rate(framework, size=2048, repeats=20):
     return 2 * size**3 / min(seconds)
 
 
-def profile(loss):
-    """Return the share of each of `PARTS`, and of the rest, in an epoch after the first in PyTorch."""
-    import torch
-
-    train, split, model, arguments = setting("pytorch", loss)
+def profile(framework, loss):
+    """Return the share of each of `PARTS`, and of the rest, in an epoch after the first."""
+    train, split, model, arguments = setting(framework, loss)
     train.fit(model, split, epochs=1, **arguments)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
-        train.fit(model, split, epochs=1, **arguments)
-    spent = {event.key: event.self_cpu_time_total for event in profiler.key_averages()}
+    traced = {"pytorch": trace_pytorch, "tensorflow": trace_tensorflow}[framework]
+    spent = traced(lambda: train.fit(model, split, epochs=1, **arguments))
     parts = {name: sum(spent.get(key, 0) for key in keys) for name, keys in PARTS.items()}
     total = sum(spent.values())
     return {name: part / total for name, part in parts.items()} | {"rest": 1 - sum(parts.values()) / total}
+
+
+def trace_pytorch(run):
+    """Return the time of each operation, without those that it calls."""
+    import torch
+
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        run()
+    return {event.key.removeprefix("aten::"): event.self_cpu_time_total for event in profiler.key_averages()}
+
+
+def trace_tensorflow(run):
+    """Return the time of each operation; all that belongs to the optimiser under its name."""
+    import tensorflow as tf
+    from tensorflow.tsl.profiler.protobuf.xplane_pb2 import XSpace
+
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            run()
+        (file,) = Path(folder).rglob("*.xplane.pb")
+        space = XSpace.FromString(file.read_bytes())
+    spent = Counter()
+    for plane in space.planes:
+        names = {key: value.name for key, value in plane.event_metadata.items()}
+        for event in (event for line in plane.lines for event in line.events):
+            name, _, operation = names[event.metadata_id].partition(":")  # "scope/name:Operation"
+            if operation.isidentifier():  # other events hold operations: a step, a function
+                spent["adamw" if name.startswith("adamw/") else operation] += event.duration_ps
+    return spent
 
 
 def alone(function, *arguments, **more):
@@ -134,8 +172,8 @@ def main():
     rates = {framework: alone(product_rate, framework) for framework in ("pytorch", "tensorflow")}
     rows = []
     for run in RUNS:
-        os.environ["TF_CPU_ALLOCATOR_USE_BFC"] = str(run.get("change") != "memory given back").lower()
-        found = alone(measure, args.epochs, **run)
+        with mock.patch.dict(os.environ, ENVIRONMENT.get(run.get("change"), {})):
+            found = alone(measure, args.epochs, **run)
         rate = flops / found["seconds"]
         rows.append(run | found | dict(rate=rate, share=rate / rates[run["framework"]]))
     record(
@@ -149,7 +187,7 @@ def main():
         flops=flops,
         n_targets=n_targets,
         rates=rates,
-        parts={loss: alone(profile, loss) for loss in ("cross_entropy", "chunked_cross_entropy")},
+        parts=[run | alone(profile, **run) for run in RUNS if "change" not in run],
     )
 
 

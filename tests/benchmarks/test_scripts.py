@@ -78,15 +78,22 @@ def test_step(run):
     record = run("step", "--epochs", 2, RUNS=[dict(framework="pytorch", loss="cross_entropy")])
     keys = {"framework", "loss", "seconds", "fastest", "slowest", "kernel_share", "peak_mib", "rate", "share"}
     check(record, {"flops", "n_targets", "rates", "parts"}, keys)
-    assert all(0 < part < 1 for parts in record["parts"].values() for part in parts.values())
+    shares = [value for part in record["parts"] for value in part.values() if isinstance(value, float)]
+    assert len(shares) == 6 and all(0 < share < 1 for share in shares)
 
 
-def test_beauty(run, tmp_path):
+@pytest.fixture(name="people")
+def _people(tmp_path):
+    """Sixty people with eight items each, as a file."""
     rng = np.random.default_rng(0)
     people = [[user, *rng.choice(np.arange(1, 31), 8, replace=False)] for user in range(1, 61)]
-    data = tmp_path / "people.txt"
-    data.write_text("\n".join(" ".join(map(str, person)) for person in people), encoding="utf-8")
-    record = run("beauty", "--data", data, "--work", tmp_path / "work", "--epochs", 1, "--seeds", 1)
+    path = tmp_path / "people.txt"
+    path.write_text("\n".join(" ".join(map(str, person)) for person in people), encoding="utf-8")
+    return path
+
+
+def test_beauty(run, people, tmp_path):
+    record = run("beauty", "--data", people, "--work", tmp_path / "work", "--epochs", 1, "--seeds", 1)
     check(
         record, {"settings", "weights", "window_lengths"}, {"name", "refit", "seed", "weights", *UNFILTERED}
     )
@@ -102,3 +109,10 @@ def test_peers(run):
     assert set(record) == RECORD | {"peers"}
     assert {row["library"] for row in record["rows"]} == {"RecTools", "keras-rs", "pytorch", "tensorflow"}
     assert not any(python in record["command"] for python in PEERS.values())
+
+
+@pytest.mark.skipif(not PEERS["RECTOOLS_PYTHON"], reason="RECTOOLS_PYTHON names no environment")
+def test_beauty_rectools(run, people):
+    python = f"--rectools-python={PEERS['RECTOOLS_PYTHON']}"
+    record = run("beauty_rectools", python, "--data", people, "--epochs", 1)
+    check(record, {"peers"}, {"model", "epochs", "targets", *TEST})
