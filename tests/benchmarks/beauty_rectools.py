@@ -47,8 +47,8 @@ def main():
         title="SASRec of RecTools on Amazon Beauty",
         protocol=(
             f"settings and number of epochs of our run '{RUN}' in beauty.json, full cross-entropy; trained "
-            "on all but the last two items of each person; the last is ranked among all, those of the history "
-            "left out"
+            "on all but the last two items of each person; the last is ranked among all, those of the "
+            "history left out"
         ),
         seeds=[SEED],
         rows=[row | {metric: found[metric] for metric in ("HR@10", "NDCG@10")}],
