@@ -1,6 +1,9 @@
 """What training leaves behind: its history, and run folders that either framework can load."""
 
+import ctypes
 import json
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from llmrec_ref.splits import flatten
 
 LOSSES = ("cross_entropy", "chunked_cross_entropy", "sampled_softmax", "bce", "gbce")
 SAMPLED = dict(sampled_softmax=16, bce=1, gbce=16)  # these take negatives, and by default so many a target
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # of glibc's malloc.h
 FORMAT = 1  # of run folders; raise it when an old one can no longer be read
 
 
@@ -82,6 +86,28 @@ class Recorder:
         """Return the `History`."""
         epochs = pd.DataFrame(self.rows).astype({"val_ndcg": float})
         return History(epochs, self.best_epoch, n_targets, settings, state)
+
+
+@contextmanager
+def keep_memory():
+    """While it lasts, freed memory stays in the process, for the next training step (Linux with glibc).
+
+    Else the logits of each step go back to the system, and the next step gets them anew, page by page, each
+    page cleared, which can cost a third of its time (``tests/benchmarks/step.py``).
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if not hasattr(libc, "mallopt"):
+        yield
+        return
+    libc.mallopt(M_MMAP_MAX, 0)
+    libc.mallopt(M_TRIM_THRESHOLD, -1)
+    try:
+        yield
+    finally:  # the default, and the largest values that glibc reaches by itself
+        libc.mallopt(M_MMAP_MAX, 2**16)
+        libc.mallopt(M_MMAP_THRESHOLD, 2**25)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**26)
+        libc.malloc_trim(0)
 
 
 def choose_loss(losses, loss):

@@ -1,7 +1,9 @@
+import platform
+
 import numpy as np
 import pytest
 
-from llmrec_ref.runs import check_settings, negative_sampler
+from llmrec_ref.runs import check_settings, keep_memory, negative_sampler
 from llmrec_ref.splits import Part, Queries, Split
 
 SETTINGS = dict(epochs=1, lr=1e-3, warmup=0, n_negatives=None)
@@ -46,3 +48,18 @@ def test_settings_out_of_range_are_refused(wrong):
     check_settings(SETTINGS)
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}=.*: it must be at least"):
         check_settings(SETTINGS | wrong)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+def test_kept_memory_is_not_fetched_anew():
+    import resource  # not on Windows
+
+    def faults():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        np.ones(2**24, np.float32)  # 64 MiB, freed at once
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    with keep_memory():
+        faults()
+        kept = faults()
+    assert 4 * kept < faults()

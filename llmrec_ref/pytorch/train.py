@@ -16,6 +16,7 @@ MODELS = {model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)}  # wha
 EPSILON = 1e-12  # of AdamW: PyTorch and Keras add it at different places, so it must not matter
 
 
+@runs.keep_memory()
 def fit(
     model,
     split,

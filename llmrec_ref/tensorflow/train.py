@@ -84,6 +84,7 @@ class Epochs(keras.callbacks.Callback):
         self.bar.update()
 
 
+@runs.keep_memory()
 def fit(
     model,
     split,

@@ -116,3 +116,11 @@ def test_beauty_rectools(run, people):
     python = f"--rectools-python={PEERS['RECTOOLS_PYTHON']}"
     record = run("beauty_rectools", python, "--data", people, "--epochs", 1)
     check(record, {"peers"}, {"model", "epochs", "targets", *TEST})
+
+
+@pytest.mark.skipif(not all(PEERS.values()), reason="RECTOOLS_PYTHON and KERAS_RS_PYTHON name no environment")
+def test_peer_speed(run):
+    pythons = [f"--{name.lower().replace('_', '-')}={python}" for name, python in PEERS.items()]
+    record = run("peer_speed", *pythons, "--epochs", 2, "--rounds", 1)
+    keys = {"seconds an epoch", "fastest", "slowest", "targets a second", "times RecTools"}
+    check(record, set(), {"library", "loss", *keys})
