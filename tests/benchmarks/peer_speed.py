@@ -1,4 +1,4 @@
-r"""Seconds of an epoch of SASRec beside RecTools 0.19 and keras-rs, taken in turn: the machine's moods hit all.
+r"""Seconds of an epoch of SASRec beside RecTools 0.19 and keras-rs, in turn: the machine's moods hit all.
 
 Writes book/results/peer_speed.json. Settings and environments are those of peers.py. In each round each
 library trains once, for a few epochs, in a process of its own; the first epoch does not count. Run it on a
