@@ -43,8 +43,7 @@ def test_says_how_it_was_made(result):
 
 def test_command_names_a_file_that_exists(result):
     script = re.search(r"\S+\.py", result["command"])
-    former = script and script[0] == "tests/benchmarks/speed.py"  # now peers.py, whose record will replace it
-    assert script is None or former or (RESULTS[0].parents[2] / script[0]).is_file()
+    assert script is None or (RESULTS[0].parents[2] / script[0]).is_file()
 
 
 def test_rows_are_tidy_and_finite(result):
