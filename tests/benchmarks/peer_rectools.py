@@ -1,6 +1,6 @@
-"""Train a model of RecTools and print what peers.py and beauty_rectools.py ask for.
+"""Train a model of RecTools and print what peers.py asks for.
 
-    python peer_rectools.py MODEL EPOCHS SEED DATA [MAX_LEN DROPOUT]
+    python peer_rectools.py MODEL EPOCHS SEED DATA
 
 It runs in RecTools' own environment. What is not fixed in shared.py has the value that RecTools documents as
 its default: BERT4Rec hides 15 % of the items and has feed-forward layers four times as wide as the rest.
@@ -36,7 +36,7 @@ class Clock(Callback):
         self.seconds.append(time.perf_counter() - self.start)
 
 
-def build(name, epochs, max_len, dropout):
+def build(name, epochs):
     """Return the model; it makes its trainer when it is fitted."""
     quiet = dict(
         logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False
@@ -45,36 +45,28 @@ def build(name, epochs, max_len, dropout):
         n_factors=DIM,
         n_blocks=LAYERS,
         n_heads=HEADS,
-        session_max_len=int(max_len),
-        dropout_rate=float(dropout),
+        session_max_len=MAX_LEN,
+        dropout_rate=DROPOUT,
         loss="softmax",
         lr=LR,
         batch_size=BATCH_SIZE,
         item_net_block_types=(IdEmbeddingsItemNet,),
-        get_trainer_func=lambda: Trainer(
-            max_epochs=int(epochs), accelerator="cpu", callbacks=[Clock()], **quiet
-        ),
+        get_trainer_func=lambda: Trainer(max_epochs=epochs, accelerator="cpu", callbacks=[Clock()], **quiet),
     )
 
 
-def dataset_of(histories):
-    """Return RecTools' kind of data set; the time of an item is its place."""
-    rows = [(u, i, 1.0, n) for u, history in enumerate(histories) for n, i in enumerate(history)]
-    events = pd.DataFrame(rows, columns=[Columns.User, Columns.Item, Columns.Weight, Columns.Datetime])
-    events[Columns.Datetime] = pd.to_datetime(events[Columns.Datetime], unit="s")
-    return Dataset.construct(events)
-
-
-def main(name, epochs, seed, data, max_len=MAX_LEN, dropout=DROPOUT):
+def main(name, epochs, seed, data):
     """Train; print one line of JSON, with the ten best of each person."""
     seed_everything(int(seed))
     with open(data, encoding="utf-8") as file:
-        found = json.load(file)
-    dataset, queries = (dataset_of(found[part]) for part in ("histories", "queries"))
-    model = build(name, epochs, max_len, dropout)
+        histories = json.load(file)["histories"]
+    rows = [(u, i, 1.0, n) for u, history in enumerate(histories) for n, i in enumerate(history)]
+    events = pd.DataFrame(rows, columns=[Columns.User, Columns.Item, Columns.Weight, Columns.Datetime])
+    events[Columns.Datetime] = pd.to_datetime(events[Columns.Datetime], unit="s")
+    dataset, model = Dataset.construct(events), build(name, int(epochs))
     held = most_mib()
     model.fit(dataset)
-    lists = model.recommend(range(len(found["queries"])), queries, k=10, filter_viewed=True)
+    lists = model.recommend(range(len(histories)), dataset, k=10, filter_viewed=True)
     lists = lists.sort_values([Columns.User, Columns.Rank])[Columns.Item].to_numpy().reshape(-1, 10)
     found = dict(seconds=Clock.seconds, n_targets=sum(Clock.targets) / int(epochs), lists=lists.tolist())
     versions = installed(["rectools", "torch", "pytorch-lightning", "numpy"])

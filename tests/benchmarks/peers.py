@@ -52,8 +52,7 @@ def export(path):
     split = splits.leave_one_out(datasets.load("ml-100k"))
     histories = [history.tolist() for history in split.validation.queries.histories]
     assert histories == [history.tolist() for history in split.train.queries.histories]
-    found = dict(histories=histories, queries=histories, n_items=split.n_items)
-    path.write_text(json.dumps(found), encoding="utf-8")
+    path.write_text(json.dumps(dict(histories=histories, n_items=split.n_items)), encoding="utf-8")
     return np.concatenate(split.validation.targets)
 
 

@@ -111,13 +111,6 @@ def test_peers(run):
     assert not any(python in record["command"] for python in PEERS.values())
 
 
-@pytest.mark.skipif(not PEERS["RECTOOLS_PYTHON"], reason="RECTOOLS_PYTHON names no environment")
-def test_beauty_rectools(run, people):
-    python = f"--rectools-python={PEERS['RECTOOLS_PYTHON']}"
-    record = run("beauty_rectools", python, "--data", people, "--epochs", 1)
-    check(record, {"peers"}, {"model", "epochs", "targets", *TEST})
-
-
 @pytest.mark.skipif(not all(PEERS.values()), reason="RECTOOLS_PYTHON and KERAS_RS_PYTHON name no environment")
 def test_peer_speed(run):
     pythons = [f"--{name.lower().replace('_', '-')}={python}" for name, python in PEERS.items()]
