@@ -52,6 +52,11 @@ def test_ml100k(run):
     assert record["command"].startswith("python tests/benchmarks/ml100k.py --out OUT --name toy")
 
 
+def test_bert4rec_wide(run):
+    record = run("bert4rec_wide", "--epochs", 1, "--seeds", 2)
+    check(record, {"curves"}, {"form", "NDCG@10", "NDCG@10_low", "NDCG@10_high"})
+
+
 def test_losses(run, monkeypatch):
     monkeypatch.setattr("ml100k.FRAMEWORKS", ["pytorch"])
     record = run("losses", "--epochs", 1, "--seeds", 2)
