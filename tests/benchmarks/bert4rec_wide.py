@@ -64,8 +64,8 @@ def main():
         args.name,
         args.out,
         title="BERT4Rec's feed-forward layers on MovieLens 100K",
-        protocol=f"NDCG@10 on the last but one film, mean of the last {LAST} of {args.epochs} epochs, PyTorch; "
-        "gain: the paper's form less ours, paired by seed, 95 % t-interval over seeds",
+        protocol=f"NDCG@10 on the last but one film, mean of the last {LAST} of {args.epochs} epochs, "
+        "PyTorch; gain: the paper's form less ours, paired by seed, 95 % t-interval over seeds",
         seeds=seeds,
         rows=rows,
         curves={form: np.round(runs, 4).tolist() for form, runs in curves.items()},
