@@ -115,8 +115,9 @@ def _rank(score, part, filter_seen, ks=()):
     width = n_items + 1  # a query and an item are one number: row * width + item
     wanted = np.repeat(np.arange(len(part)), np.diff(offsets)) * width + targets
     hidden = np.repeat(np.arange(len(part)), np.diff(seen_offsets)) * width + seen
-    hidden = np.unique(hidden if filter_seen else hidden[:0])
-    wanted = wanted[~np.isin(wanted, hidden)]
+    hidden = np.sort(hidden if filter_seen else hidden[:0])
+    hidden = hidden[np.diff(hidden, prepend=0) > 0]  # np.unique hashes first, which takes longer
+    wanted = wanted[np.searchsorted(hidden, wanted) == np.searchsorted(hidden, wanted, side="right")]
     if not len(wanted):
         raise ValueError("Every target stands in its history, so nothing is left: pass filter_seen=False.")
     step = min(256, max(1, SLICE_BYTES // (4 * width)))
