@@ -17,8 +17,8 @@ from llmrec_ref.evaluate import evaluate
 from llmrec_ref.recommend import recommend, recommend_items
 
 SIZES = ("dim", "n_layers", "n_heads", "max_len", "dropout", "seed")  # of a model
-LOAD = ("columns", "sep", "encoding", "dayfirst", "time_unit", "repeats", "drop_missing")  # of a file
-LOAD += ("min_user", "min_item", "min_rating")
+FILE = ("columns", "sep", "encoding", "dayfirst", "time_unit", "repeats", "drop_missing")  # how to read it
+FILTERS = ("min_user", "min_item", "min_rating")  # what to keep of the data
 SPLITS = ("leave-one-out", "global-time")
 EASE_ITEMS = 5000  # inverting its matrix takes a few seconds then, and eight times as long for twice as many
 OPTIONS = ("lr", "batch_size", "loss", "n_negatives", "warmup", "seed", "device")  # of its training
@@ -153,16 +153,15 @@ def _train(args):
     if args.model not in models:
         raise ValueError(f"unknown model {args.model!r}; choose one of {', '.join(models)}")
 
-    data = {name: given[name] for name in LOAD if name in given}
+    data = {name: given[name] for name in FILE + FILTERS if name in given}
     data["name_or_path"] = args.data
     if args.data not in datasets.LOADERS:
         data["name_or_path"] = str(Path(args.data).expanduser().resolve())  # found again from another folder
     dataset = _read(data)
-    made = {"load": data, "split": given.get("split"), "validation": not args.refit}
-    made["repeats"] = dataset.repeats
-    split = _split(dataset, made["split"], made["validation"])
+    name, reason = _choose_split(dataset, given.get("split"))
+    split = _split(dataset, name, validation=not args.refit)
     # before training: a test that cannot be made stops here
-    rows, facts = _test_baselines(dataset, split, made["split"], args)
+    rows, facts = _test_baselines(dataset, split, name, reason, args)
 
     def fit(split, **limits):
         sizes = {name: given[name] for name in SIZES if name in signature(models[args.model]).parameters}
@@ -171,9 +170,7 @@ def _train(args):
         return model, training.fit(model, split, **options, **limits)
 
     start = time.perf_counter()
-    model, history = fit(
-        _split(dataset, made["split"], validation=True), epochs=args.epochs, patience=args.patience
-    )
+    model, history = fit(_split(dataset, name, validation=True), epochs=args.epochs, patience=args.patience)
     k = _list_length(split)
     facts |= {"epochs": history.best_epoch}
     facts[f"validation NDCG@{k}"] = round(history.epochs["val_ndcg"].max(), 4)
@@ -182,6 +179,7 @@ def _train(args):
     facts |= {"seconds": round(time.perf_counter() - start, 1), "run": str(out)}
     rows.append(_test(model, split, args))
     facts |= _winner(rows)
+    made = {"load": data, "split": name, "validation": not args.refit, "repeats": dataset.repeats}
     what = {"dataset": dataset, "history": history, "data": made, "metrics": {"test": rows}}
     training.save(model, split, out, **what, overwrite=args.overwrite)
     return pd.DataFrame(rows), facts
@@ -189,8 +187,8 @@ def _train(args):
 
 def _evaluate(args):
     model, items, made = _load_run(args)
-    dataset, split = _load_data(items, made)
-    rows, facts = _test_baselines(dataset, split, made.get("split"), args)
+    dataset, split, name = _load_data(items, made)
+    rows, facts = _test_baselines(dataset, split, name, "as in training", args)
     rows.append(_test(model, split, args))
     return pd.DataFrame(rows), facts | _winner(rows)
 
@@ -200,7 +198,7 @@ def _recommend(args):
         raise ValueError("give either --user or --history")
     model, items, made = _load_run(args)
     if "user" in args:
-        dataset, split = _load_data(items, made)
+        dataset, split, _ = _load_data(items, made)
         return recommend(model, dataset, split, args.user, args.k), {}
     history = [item_id for row in csv.reader([args.history], skipinitialspace=True) for item_id in row]
     repeats = made is not None and made["repeats"]
@@ -218,10 +216,11 @@ def _load_data(items, made):
     if made is None:  # saved by a program
         raise ValueError("this run does not say what data it was trained on: train it with this command line")
     dataset = _read(made["load"])
-    split = _split(dataset, made.get("split"), made["validation"])  # older runs name no split
+    name, _ = _choose_split(dataset, made.get("split"))  # older runs name none
+    split = _split(dataset, name, made["validation"])
     if split.item_ids[1:].tolist() != items["item_id"].tolist():
         raise ValueError(f"the items of {dataset.name} are not those of this run: train it again")
-    return dataset, split
+    return dataset, split, name
 
 
 def _read(options):
@@ -234,27 +233,26 @@ def _read(options):
     return dataset
 
 
-def _split_name(dataset, name):
+def _choose_split(dataset, name):
     """Return which split to use, and why."""
     if name:
-        return name, "that was asked for"
+        return name, "as asked"
     if dataset.time_unit != "seconds":
         return "leave-one-out", "the data give an order and no times"
     if dataset.repeats:
         return "global-time", "people repeat items, often several at once, so that none is the last"
-    return "leave-one-out", "people meet an item once, so their last one is a fair question"
+    return "leave-one-out", "people hardly ever repeat an item, so their last one is a fair question"
 
 
 def _split(dataset, name, validation):
-    if _split_name(dataset, name)[0] == "global-time":
+    if name == "global-time":
         return splits.global_time(dataset, validation_from=0.8 if validation else 0.9, test_from=0.9)
     return splits.leave_one_out(dataset, validation, ties="source")
 
 
-def _test_baselines(dataset, split, name, args):
+def _test_baselines(dataset, split, name, reason, args):
     """Say what the protocol is, and test what counts by it; return rows, and the protocol as facts."""
-    name, reason = _split_name(dataset, name)
-    _say(f"split: {name}, as {reason}; {len(split.test):,} users tested, {split.test.n_left_out:,} left out")
+    _say(f"split: {name} ({reason}); {len(split.test):,} users tested, {split.test.n_left_out:,} left out")
     new = split.test if dataset.repeats else splits.by_novelty(split.test)[0]
     n_dropped = sum(map(len, split.test.targets)) - sum(map(len, new.targets))
     facts = {"split": name, "filter_seen": not dataset.repeats, "n_queries": len(new), "n_dropped": n_dropped}

@@ -61,6 +61,15 @@ def test_figures_on_ml_100k(ml_100k, model, hr, ndcg):
     assert row["NDCG@10"] == pytest.approx(ndcg, abs=0.002)
 
 
+def test_on_groceries_the_own_history_wins_and_the_filter_leaves_popularity():
+    split = splits.global_time(datasets.load("complete-journey", min_item=100))
+    popularity, personal = (model().fit(split) for model in (Popularity, PersonalFrequency))
+    ndcg = [evaluate(model, split.test, ks=(10,))["NDCG@10"].item() for model in (popularity, personal)]
+    assert ndcg == pytest.approx([0.2193, 0.4466], abs=0.002)
+    filtered = [evaluate(model, split.test, filter_seen=True) for model in (popularity, personal)]
+    pd.testing.assert_frame_equal(*filtered, rtol=1e-9)
+
+
 @pytest.mark.parametrize("model", [model for model in BASELINES if model is not ALS])
 def test_metrics_do_not_depend_on_the_numbers_of_items(ml_100k, model):
     one, other = (evaluate(fitted(model, split), split.test) for split in ml_100k)

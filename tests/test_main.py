@@ -107,7 +107,7 @@ def test_table_is_for_people_and_the_protocol_stands_before_it(run, capsys):
     told = err.splitlines()
     assert told[0] == "starting pytorch"
     assert "reading" in told[1] and told[2] == "read: 60 users, 30 items, 720 interactions"
-    assert told[3].startswith("split: leave-one-out, as people meet an item once")
+    assert told[3] == "split: leave-one-out (as in training); 60 users tested, 0 left out"
     assert told[4] == "ranked: all items but those that the person already has; targets dropped for it: 0"
 
 
@@ -132,6 +132,12 @@ def test_the_split_can_be_chosen_and_is_remembered(books, ask, tmp_path):
     assert told["rows"][1]["NDCG@10"] == evaluate(Markov().fit(split), split.test)["NDCG@10"].item()
     assert (told["split"], told["n_queries"]) == ("global-time", len(split.test))
     assert ask("evaluate", tmp_path / "run")["rows"] == told["rows"]
+
+
+def test_the_reason_for_the_split_is_told(books, tmp_path, capsys):
+    pytest.importorskip("torch")
+    assert main(["train", "--data", str(books), "--out", str(tmp_path / "run"), *SMALL]) == 0
+    assert "split: leave-one-out (people hardly ever repeat an item" in capsys.readouterr().err
 
 
 def test_a_run_folder_of_before_still_answers(run, ask, tmp_path):
