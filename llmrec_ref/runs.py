@@ -27,8 +27,9 @@ class History:
 
     Attributes:
         epochs: DataFrame, one row an epoch: ``epoch`` (from 1), ``loss`` (nats a target: mean of the batches'
-            losses), ``val_ndcg`` (NDCG@10 on validation, NaN without one), ``seconds`` (of training alone;
-            TensorFlow's first epoch includes making its graph), and what ``measure`` returned.
+            losses), ``val_ndcg`` (NDCG@10 on validation, NaN without one; of fewer than ten items, NDCG of
+            them all), ``seconds`` (of training alone; TensorFlow's first epoch includes making its graph)
+            and what ``measure`` returned.
         best_epoch: The epoch whose weights the model now has: the one with the best ``val_ndcg``, or the
             last one without validation.
         n_targets: Training targets an epoch.
@@ -74,7 +75,8 @@ class Recorder:
         """
         validation, val_ndcg = self.split.validation, None
         if len(validation):
-            val_ndcg = float(evaluate(model, validation, ks=(10,))["NDCG@10"].iloc[0])
+            k = min(10, self.split.n_items)
+            val_ndcg = float(evaluate(model, validation, ks=(k,))[f"NDCG@{k}"].iloc[0])
         best = self.rows[self.best_epoch - 1]["val_ndcg"] if self.best_epoch else None
         row = dict(epoch=len(self.rows) + 1, loss=loss, val_ndcg=val_ndcg, seconds=seconds)
         self.rows.append(row | (self.measure(model) if self.measure else {}))

@@ -12,6 +12,7 @@ from llmrec_ref.baselines import (
     ItemKNN,
     Markov,
     Mixture,
+    PersonalFrequency,
     Popularity,
     Ridge,
     als_step,
@@ -20,7 +21,7 @@ from llmrec_ref.baselines import (
 )
 from llmrec_ref.evaluate import evaluate
 
-BASELINES = [Popularity, Markov, ItemKNN, EASE, Ridge, Bilinear, ALS]
+BASELINES = [Popularity, Markov, PersonalFrequency, ItemKNN, EASE, Ridge, Bilinear, ALS]
 
 
 def fitted(model, split):
@@ -58,6 +59,15 @@ def test_figures_on_ml_100k(ml_100k, model, hr, ndcg):
     row = evaluate(model().fit(ml_100k[0]), ml_100k[0].test, ks=(10,)).loc[0]
     assert row["HR@10"] == pytest.approx(hr, abs=0.002)
     assert row["NDCG@10"] == pytest.approx(ndcg, abs=0.002)
+
+
+def test_on_groceries_the_own_history_wins_and_the_filter_leaves_popularity():
+    split = splits.global_time(datasets.load("complete-journey", min_item=100))
+    popularity, personal = (model().fit(split) for model in (Popularity, PersonalFrequency))
+    ndcg = [evaluate(model, split.test, ks=(10,))["NDCG@10"].item() for model in (popularity, personal)]
+    assert ndcg == pytest.approx([0.2193, 0.4466], abs=0.002)
+    filtered = [evaluate(model, split.test, filter_seen=True) for model in (popularity, personal)]
+    pd.testing.assert_frame_equal(*filtered, rtol=1e-9)
 
 
 @pytest.mark.parametrize("model", [model for model in BASELINES if model is not ALS])
@@ -107,6 +117,34 @@ def test_markov_counts_pairs_and_backs_off():
         [[3 / 7, 2 + 6 / 7, 1 + 1 / 7, 0], [1 + 3 / 7, 3 + 6 / 7, 1 / 7, 0], [3 / 7, 6 / 7, 1 / 7, 0]]
     )
     assert scores(model, [2, 1], [1, 2], [3])[:, 1:] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("half_life", [None, 0.3, 2, 7.5])
+def test_personal_frequency_is_its_definition(half_life):
+    generator = np.random.default_rng(0)
+    histories = [generator.integers(1, 7, length) for length in (1, 2, 5, 30)]
+    split = make_split([[1, 1, 2], [3, 1], [8]], n_items=8)
+    smallest = 1 if half_life is None else 2.0**-20
+    expected = smallest * np.tile(np.array([3, 1, 1, 0, 0, 0, 0, 1]) / 4, (4, 1))
+    for row, history in enumerate(histories):
+        for age, item in enumerate(reversed(history)):
+            weight = 1 if half_life is None else 0.5 ** (age / half_life)
+            expected[row, item - 1] += max(weight, smallest)
+    found = scores(PersonalFrequency(half_life).fit(split), *histories)[:, 1:]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    for row, history in enumerate(histories):
+        held = np.isin(np.arange(1, 9), history)
+        assert found[row, held].min() > found[row, ~held].max()
+
+
+def test_item_knn_in_slices_is_that_of_the_whole():
+    generator = np.random.default_rng(0)
+    split = make_split([generator.integers(1, 601, 40) for _ in range(50)], n_items=600)
+    seen = binary(split)
+    similar = seen.T @ seen / np.sqrt(np.maximum(np.outer(seen.sum(0), seen.sum(0)), 1))
+    np.fill_diagonal(similar, 0)
+    similar[similar < np.sort(similar)[:, -5:-4]] = 0
+    assert ItemKNN(k=5).fit(split).similar.toarray() == pytest.approx(similar)
 
 
 def test_item_knn_keeps_all_ties_of_the_last_neighbour():
@@ -263,6 +301,7 @@ def test_als_gives_a_training_history_the_factors_it_had():
         (lambda: ALS(l2=float("nan")), "l2=nan: it must be positive"),
         (lambda: ALS(dim=0), "dim=0: it must be positive"),
         (lambda: EASE(0.0), "l2=0.0: it must be positive"),
+        (lambda: PersonalFrequency(0), "half_life=0: it must be positive"),
         (lambda: ItemKNN(0), "k=0: it must be positive"),
         (lambda: ALS(iterations=0), "iterations=0: it must be positive"),
         (lambda: ALS(alpha=-1), "alpha=-1: .* at least 0"),

@@ -2,10 +2,12 @@ from dataclasses import replace
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from tqdm import tqdm
 
 from llmrec_ref import evaluate as module
 from llmrec_ref.evaluate import bootstrap, evaluate, rank_targets
@@ -47,9 +49,8 @@ def slow_ranks(part, table, filter_seen):
         filter_seen = not part.repeats
     result = []
     for scores, history, targets in zip(table, part.queries.histories, part.targets, strict=True):
-        eligible = [
-            item for item in range(1, len(scores)) if item in targets or not (filter_seen and item in history)
-        ]
+        eligible = [item for item in range(1, len(scores)) if not (filter_seen and item in history)]
+        targets = [target for target in targets if target in eligible]
         ranks = []
         for place, target in enumerate(targets):
             higher = sum(scores[item] > scores[target] for item in eligible)
@@ -64,6 +65,7 @@ def slow_ranks(part, table, filter_seen):
 @given(cases(), st.sampled_from([1, 80, 10**6]))
 def test_ranks_are_those_of_the_definition(case, slice_bytes):
     part, table, filter_seen = case
+    assume(any(slow_ranks(part, table, filter_seen)))
     with mock.patch.object(module, "SLICE_BYTES", slice_bytes):
         ranks, offsets = rank_targets(scorer(table), part, filter_seen)
     assert ranks.dtype == offsets.dtype == np.int64
@@ -76,6 +78,7 @@ def test_ranks_are_those_of_the_definition(case, slice_bytes):
 @given(cases(), st.randoms(use_true_random=False))
 def test_numbers_of_items_do_not_matter(case, random):
     part, table, filter_seen = case
+    assume(any(slow_ranks(part, table, filter_seen)))
     order = np.array(
         [0, *random.sample(range(1, part.n_items + 1), part.n_items)]
     )  # old number -> new number
@@ -123,16 +126,65 @@ def test_a_constant_scorer_finds_nothing():
     part = make_part([[1, 2]] * 3, [[3], [4, 5], [6]], n_items=20)
     for filter_seen in (True, False):
         row = evaluate(scorer(np.zeros((3, 21))), part, filter_seen=filter_seen)
-        assert (row == 0).all(axis=None)
+        assert (row.drop(columns="n_queries") == 0).all(axis=None)
+        assert row["n_queries"][0] == 3
+
+
+@settings(deadline=None)
+@given(cases())
+def test_under_the_filter_a_scorer_that_repeats_the_history_is_worth_a_constant_one(case):
+    part, _, _ = case
+    repeats, constant = np.zeros((2, len(part), part.n_items + 1))
+    for row, history in enumerate(part.queries.histories):
+        np.add.at(repeats[row], history, 1)
+    assume(any(slow_ranks(part, constant, True)))
+    one, other = (evaluate(scorer(table), part, (1, 2), True, ci=True) for table in (repeats, constant))
+    pd.testing.assert_frame_equal(one, other)
+
+
+@settings(deadline=None)
+@given(cases())
+def test_one_row_for_everybody_is_ranked_like_a_matrix(case):
+    part, table, filter_seen = case
+    assume(any(slow_ranks(part, table, filter_seen)))
+    row = table[:1].astype(np.float32)
+    same = rank_targets(lambda queries: np.repeat(row, len(queries), axis=0), part, filter_seen)
+    found = rank_targets(lambda queries: np.broadcast_to(row, (len(queries), row.size)), part, filter_seen)
+    assert all(map(np.array_equal, found, same))
+
+
+def test_the_filter_drops_seen_targets_and_counts_them():
+    part = make_part([[1, 2], [3, 3], [1]], [[2, 4], [3], [2]], n_items=4)
+    table = np.tile([0, 4, 3, 2, 1], (3, 1))
+    ranks, offsets = rank_targets(scorer(table), part)
+    assert (ranks.tolist(), offsets.tolist()) == ([1, 0], [0, 1, 1, 2])
+    row = evaluate(scorer(table), part, ks=(1,), ci=True).loc[0]
+    assert row[["HR@1", "n_queries", "n_dropped"]].tolist() == [0.5, 2, 2]
+    values = bootstrap(np.array([0.0, 1.0]))
+    assert row[["HR@1_low", "HR@1_high"]].tolist() == values.tolist()
+    everything = evaluate(scorer(table), part, ks=(1,), filter_seen=False).loc[0]
+    assert everything[["n_queries", "n_dropped"]].tolist() == [3, 0]
+    with pytest.raises(ValueError, match="filter_seen=False"):
+        evaluate(scorer(table), make_part([[1], [2]], [[1], [2]], n_items=4))
+
+
+def test_a_progress_bar_shows_once_it_takes_long(capsys):
+    part = make_part([[1]] * 600, [[2]] * 600, n_items=4)
+    evaluate(scorer(np.zeros((600, 5))), part, ks=(1,))
+    assert capsys.readouterr().err == ""
+    with mock.patch.object(module, "tqdm", lambda **kwargs: tqdm(**kwargs | {"delay": 0, "mininterval": 0})):
+        evaluate(scorer(np.zeros((600, 5))), part, ks=(1,))
+    out, err = capsys.readouterr()
+    assert out == "" and "512/600" in err
 
 
 def test_columns_and_values():
     table = [[9, 0, 1, 2, 3, 4], [9, 4, 3, 2, 1, 0]]
-    part = make_part([[5], [1]], [[4], [3, 1]], n_items=5)
+    part = make_part([[5], [5]], [[4], [3, 1]], n_items=5)
     row = evaluate(scorer(table), part, ks=(1, 2))
-    assert row.shape == (1, 12)
-    assert list(row) == [f"{name}@{k}" for k in (1, 2) for name in METRICS]
-    # query 0: item 5 is filtered, 4 is best; query 1: item 1 is target and seen, so it stays; 2 comes between
+    assert row.shape == (1, 14)
+    assert list(row) == [f"{name}@{k}" for k in (1, 2) for name in METRICS] + ["n_queries", "n_dropped"]
+    # query 0: item 5 is filtered, 4 is best; query 1: of its targets 1 is best, 2 comes between
     assert row.loc[0, ["HR@1", "Recall@1", "Precision@1", "MRR@1", "MAP@1"]].tolist() == [1, 0.75, 1, 1, 0.75]
     assert row.loc[0, ["HR@2", "Recall@2", "Precision@2"]].tolist() == [1, 0.75, 0.5]
     assert evaluate(scorer(table), part, ks=(1,), filter_seen=False)["HR@1"][0] == 0.5

@@ -56,7 +56,8 @@ def fit(
         patience: Stop after so many epochs without a better NDCG@10.
         resume: Run folder of the same model to go on from: the next loss is what it would have been.
         device: As PyTorch names it.
-        progress: Print the number of targets and a progress bar.
+        progress: Print the number of targets and a progress bar, and one within an epoch of more than five
+            seconds.
         measure: Called with the model after each epoch; the dict of numbers that it returns joins the epoch's
             row of the history.
 
@@ -95,7 +96,8 @@ def fit(
         torch.manual_seed(int(rng.integers(2**32)))  # dropout
         negatives_rng = np.random.default_rng([seed, epoch, 1])  # its own: the same in both frameworks
         model.train()
-        for step, (item_ids, targets) in enumerate(batches, start=epoch * len(batches) + 1):
+        steps = tqdm(batches, desc="steps", delay=5, leave=False, disable=not progress)
+        for step, (item_ids, targets) in enumerate(steps, start=epoch * len(batches) + 1):
             optimizer.param_groups[0]["lr"] = lr * min(1, step / max(1, warmup))
             arrays = item_ids, targets, *draw(targets, negatives_rng)
             item_ids, targets, *drawn = (torch.from_numpy(array).to(device) for array in arrays)

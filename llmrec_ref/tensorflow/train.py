@@ -60,7 +60,8 @@ class Epochs(keras.callbacks.Callback):
 
     def steps(self):
         """Yield the epoch's batches: ((item_ids, ...), targets)."""
-        for item_ids, targets in self.batches:
+        bar = tqdm(self.batches, desc="steps", delay=5, leave=False, disable=self.bar.disable)
+        for item_ids, targets in bar:
             drawn = self.draw(targets, self.negatives_rng)
             yield tuple(map(self.full, (item_ids, *drawn))), self.full(targets)
 
@@ -124,7 +125,8 @@ def fit(
         patience: Stop after so many epochs without a better NDCG@10.
         resume: Run folder of the same model to go on from: the next loss is what it would have been.
         device: As TensorFlow names it; build the model under the same ``tf.device``.
-        progress: Print the number of targets and a progress bar.
+        progress: Print the number of targets and a progress bar, and one within an epoch of more than five
+            seconds.
         measure: Called with the model after each epoch; the dict of numbers that it returns joins the epoch's
             row of the history.
 

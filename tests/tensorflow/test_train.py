@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from tqdm import tqdm
 
 pytest.importorskip("tensorflow")
 
@@ -60,6 +61,17 @@ def test_history(split, capsys):
     assert list(history.epochs) == ["epoch", "loss", "val_ndcg", "seconds"]
     assert history.epochs["epoch"].tolist() == [1, 2, 3]
     assert (history.epochs["seconds"] > 0).all()
+
+
+def test_a_long_epoch_has_a_bar_of_its_own(split, capsys, monkeypatch):
+    fit(small(), split, epochs=1, progress=True)
+    assert "steps" not in capsys.readouterr().err
+    at_once = {"delay": 0, "mininterval": 0}
+    monkeypatch.setattr(train, "tqdm", lambda *args, **kwargs: tqdm(*args, **kwargs | at_once))
+    fit(small(), split, epochs=1, progress=True)
+    assert "steps:" in capsys.readouterr().err
+    fit(small(), split, epochs=1, progress=False)
+    assert "steps" not in capsys.readouterr().err
 
 
 def test_all_windows_have_more_targets(split):
