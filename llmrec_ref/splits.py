@@ -181,11 +181,12 @@ def global_time(dataset, validation_from=0.8, test_from=0.9, seed=0):
         raise ValueError(f"{dataset.name} has no timestamps, only an order for each user: use leave_one_out.")
     events = _Events(dataset, seed)
     first, second = (_moment(cut, events.times) for cut in (validation_from, test_from))
-    if not events.times.min() < first <= second <= events.times.max():
+    merged = first == second and validation_from != test_from  # validation would be empty without a word
+    if merged or not events.times.min() < first <= second <= events.times.max():
         raise ValueError(
-            f"validation_from={validation_from!r} and test_from={test_from!r} mean {first} and {second}, but "
-            f"must be in order and within the interactions ({events.times.min()} to {events.times.max()}): "
-            'name other moments, or use leave_one_out with ties="source" '
+            f"validation_from={validation_from!r} and test_from={test_from!r} mean {first} and {second}, "
+            f"but must be in order, apart and within the interactions ({events.times.min()} to "
+            f'{events.times.max()}): name other moments, or use leave_one_out with ties="source" '
             "(command line: --split leave-one-out)."
         )
 

@@ -60,7 +60,8 @@ def read_frame(frame, source, name, columns, drop_missing, notes=(), **options):
     if frame.empty:
         raise ValueError(f"{source} has a header but no rows: nothing to load")
     roles = find_roles(source, list(frame.columns), columns)
-    said = ", ".join(f"{role.removesuffix('_id')} = {column!r}" for role, column in roles.items() if column)
+    said = {role.removesuffix("_id"): column for role, column in roles.items() if column}
+    said = ", ".join(f"{role} = {c if isinstance(c, str) else ' or '.join(c)}" for role, c in said.items())
     notes = [f"Read {len(frame):,} rows of {name}: {said}.", *notes]
     return to_dataset(source, frame, roles, notes, drop_missing, name=name, **options)
 

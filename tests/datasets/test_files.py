@@ -239,6 +239,10 @@ def test_two_days_of_baskets_name_a_way_on(load):
     with pytest.raises(ValueError, match='ties="source".*--split leave-one-out'):
         splits.global_time(data)
     assert len(splits.leave_one_out(data, ties="source").test) == 9
+    evenly = load(HEADER + "\n" + "".join(f"1,{i},{NOW + (i > 4)}\n" for i in range(10)))
+    with pytest.raises(ValueError, match="in order, apart and within"):
+        splits.global_time(evenly)  # both cuts fall on the second day: no validation
+    assert len(splits.global_time(evenly, 0.9, 0.9).test) == 1  # as asked for
 
 
 def test_zero_is_padding_in_lists(load):
