@@ -18,7 +18,8 @@ def recommend(model, dataset, split, user_or_history, k=10):
         model: A recommender: ``score(queries) -> float32 (queries, n_items + 1)``.
         dataset: The `Dataset` that knows the titles and, for a user, the history.
         split: The `Split` whose item numbers the model was trained on.
-        user_or_history: A user's id, or a list (tuple, array, Series) of item ids, oldest first. A user's
+        user_or_history: A user's id, or any sequence of item ids (list, tuple, array of NumPy, pandas or
+            Arrow, Series, Index), oldest first. A user's
             history is all that the data set knows of them, in order of time.
         k: Length of the list; where fewer items are left, all of them.
 
@@ -30,7 +31,7 @@ def recommend(model, dataset, split, user_or_history, k=10):
         KeyError: If the user or an item is unknown; the message names the closest ids.
     """
     user, history = -1, user_or_history
-    if not isinstance(history, (list, tuple, np.ndarray, pd.Series)):
+    if not pd.api.types.is_list_like(history, allow_sets=False):
         user = _numbers([history], dataset.users["user_id"], "user")[0]
         events = dataset.interactions[dataset.interactions["user_id"] == dataset.users["user_id"].iloc[user]]
         history = events.sort_values("timestamp", kind="stable")["item_id"]
@@ -47,7 +48,7 @@ def recommend_items(model, items, history, k=10, *, repeats=False, user=-1):
     Args:
         model: As in `recommend`.
         items: DataFrame, one row an item, index 1..n_items in order; columns ``item_id`` and ``title``.
-        history: Item ids, oldest first.
+        history: Any sequence of item ids, oldest first.
         k: As in `recommend`.
         repeats: Whether an item of the history may be recommended again.
         user: Row number in ``dataset.users``, for a model that looks at users; -1 = unknown.
@@ -61,7 +62,10 @@ def recommend_items(model, items, history, k=10, *, repeats=False, user=-1):
     """
     if k < 1:
         raise ValueError(f"k is the length of the list: 1 or more, not {k}")
-    if len(history) == 0:
+    if not pd.api.types.is_list_like(history, allow_sets=False):
+        raise ValueError(f"a history is a sequence of item ids, oldest first, not {history!r}")
+    history = list(history)
+    if not history:
         raise ValueError("the history is empty: name at least one item")
     seen = _numbers(history, items["item_id"], "item") + 1
     scores = np.array(model.score(Queries([seen], np.array([user])))[0])
@@ -77,8 +81,12 @@ def recommend_items(model, items, history, k=10, *, repeats=False, user=-1):
 def _numbers(wanted, known, kind):
     """Return where each of the ``wanted`` ids stands among the ``known`` ones, int64."""
     places = {str(name): place for place, name in enumerate(known)}
-    for name in wanted:
-        if str(name) not in places:
-            close = ", ".join(get_close_matches(str(name), places)) or "none"
-            raise KeyError(f"unknown {kind} {str(name)!r}; known ids close to it: {close}")
-    return np.array([places[str(name)] for name in wanted], dtype=np.int64)
+    # a column with a gap turns integers into floats: 114.0 asks for 114
+    texts = [
+        str(int(name)) if isinstance(name, float) and name.is_integer() else str(name) for name in wanted
+    ]
+    for text in texts:
+        if text not in places:
+            close = ", ".join(get_close_matches(text, places)) or "none"
+            raise KeyError(f"unknown {kind} {text!r}; known ids close to it: {close}")
+    return np.array([places[text] for text in texts], dtype=np.int64)

@@ -24,6 +24,9 @@ class Queries:
     def __len__(self):
         return len(self.histories)
 
+    def __repr__(self):
+        return f"Queries({_lengths('histories', self.histories)}, {'no ' * (self.times is None)}times)"
+
     def __getitem__(self, rows):
         """Return the queries of a slice or of an array of row numbers."""
         rows = np.arange(len(self))[rows]
@@ -54,6 +57,10 @@ class Part:
     def __len__(self):
         return len(self.targets)
 
+    def __repr__(self):
+        targets = _lengths("targets", self.targets)
+        return f"Part({self.queries!r}, {targets}, repeats={self.repeats}, n_left_out={self.n_left_out})"
+
 
 @dataclass(frozen=True)
 class Split:
@@ -73,6 +80,10 @@ class Split:
     test: Part
     n_items: int
     item_ids: np.ndarray
+
+    def __repr__(self):
+        parts = "".join(f"  {name}={getattr(self, name)!r},\n" for name in ("train", "validation", "test"))
+        return f"Split(n_items={self.n_items},\n{parts})"
 
     def n_unseen_targets(self, part):
         """Count the targets of a part that occur nowhere in training; they stay in its metrics."""
@@ -129,7 +140,8 @@ def leave_one_out(dataset, validation=True, seed=0, ties=None):
     if dataset.repeats and tied and ties is None:
         raise ValueError(
             f"{dataset.name} holds baskets: for {tied} users no item is the last, as several share the last "
-            'timestamp. Use global_time, or pass ties="source" to take the order of the source for time.'
+            'timestamp. Use global_time, or pass ties="source" to take the order of the source for time '
+            "(command line: --split global-time or --split leave-one-out)."
         )
 
     def held_out(back):
@@ -169,10 +181,13 @@ def global_time(dataset, validation_from=0.8, test_from=0.9, seed=0):
         raise ValueError(f"{dataset.name} has no timestamps, only an order for each user: use leave_one_out.")
     events = _Events(dataset, seed)
     first, second = (_moment(cut, events.times) for cut in (validation_from, test_from))
-    if not events.times.min() < first <= second <= events.times.max():
+    merged = first == second and validation_from != test_from  # validation would be empty without a word
+    if merged or not events.times.min() < first <= second <= events.times.max():
         raise ValueError(
-            f"validation_from={validation_from!r} and test_from={test_from!r} mean {first} and {second}, but "
-            f"must be in order and within the interactions ({events.times.min()} to {events.times.max()})."
+            f"validation_from={validation_from!r} and test_from={test_from!r} mean {first} and {second}, "
+            f"but must be in order, apart and within the interactions ({events.times.min()} to "
+            f'{events.times.max()}): name other moments, or use leave_one_out with ties="source" '
+            "(command line: --split leave-one-out)."
         )
 
     def window(cut, end):
@@ -285,6 +300,12 @@ def flatten(arrays):
     offsets = np.zeros(len(arrays) + 1, np.int64)
     np.cumsum([len(array) for array in arrays], out=offsets[1:])
     return np.concatenate([np.empty(0, np.int64), *arrays]), offsets
+
+
+def _lengths(name, arrays):
+    """Say how many arrays there are and how long: a repr for a screen."""
+    lengths = [len(array) for array in arrays]
+    return f"{len(arrays):,} {name} of {min(lengths)} to {max(lengths)} items" if lengths else f"0 {name}"
 
 
 class _Events:

@@ -22,7 +22,7 @@ def frame():
     rows = []
     for user in range(60):
         for day, book in enumerate((rng.integers(30) + np.arange(12)) % 30):
-            rows.append((f"reader-{user}", f"b{book:02}", 86400 * day + user, f"Book {book}"))
+            rows.append((f"reader-{user}", f"b{book:02}", 1_700_000_000 + 86400 * day + user, f"Book {book}"))
     return pd.DataFrame(rows, columns=["user", "item", "timestamp", "title"])
 
 
@@ -246,7 +246,7 @@ def test_run_saved_by_a_program_answers_a_history_but_not_a_user(run, ask, refus
 
 def test_sequences_without_times_and_baskets_are_split_as_they_must_be(ask, tmp_path):
     pytest.importorskip("torch")
-    bought = frame().assign(item=np.random.default_rng(0).integers(15, size=60 * 12))
+    bought = frame().assign(item=np.random.default_rng(0).integers(1, 16, size=60 * 12))
     baskets, sequences = tmp_path / "baskets.parquet", tmp_path / "sequences.txt"
     bought.to_parquet(baskets)
     lines = [

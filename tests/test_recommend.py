@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from llmrec_ref.datasets import Dataset
@@ -105,3 +106,18 @@ def test_unknown_ids_name_the_close_ones(dataset, split, who, message):
 def test_bad_input_is_one_clear_error(dataset, split, history, k, message):
     with pytest.raises(ValueError, match=message):
         recommend(Fixed(), dataset, split, history, k)
+
+
+@pytest.mark.parametrize("make", [list, tuple, np.array, pd.Series, pd.Index, pd.array, pa.array, list[str]])
+def test_a_history_may_be_any_sequence(dataset, split, make):
+    items = pd.DataFrame({"item_id": split.item_ids[1:], "title": ""}, index=range(1, 6))
+    for answer in (
+        recommend(Fixed(), dataset, split, make(["cheese", "bread"]), k=2),
+        recommend_items(Fixed(), items, make(["cheese", "bread"]), k=2),
+    ):
+        assert answer["item_id"].tolist() == ["apple", "eggs"]
+
+
+def test_a_whole_float_asks_for_the_integer(split):
+    items = pd.DataFrame({"item_id": [1, 2, 3, 4, 5], "title": ""}, index=range(1, 6))
+    assert recommend_items(Fixed(), items, [5.0, 4.0], k=1)["item_id"].tolist() == [3]

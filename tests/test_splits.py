@@ -208,3 +208,11 @@ def test_check_histories_names_what_is_wrong():
     for wrong in (0, 4, -1):
         with pytest.raises(ValueError, match=f"{wrong} is no item number"):
             splits.check_histories(queries([1], [2, wrong]), n_items=3)
+
+
+def test_a_split_prints_on_a_screen():
+    events = [(user, item, item) for user in range(200) for item in range(9)]
+    split = splits.leave_one_out(make_dataset(events))
+    assert len(repr(split).splitlines()) <= 10 and len(repr(split)) < 1000
+    assert "200 histories of 8 to 8 items" in repr(split.test)
+    assert "0 histories" in repr(split.test.queries[:0])

@@ -36,6 +36,7 @@ def test_python_of_the_page_runs(folder, capsys, framework):
     assert len(chosen) == len(blocks) - 1
     exec("\n".join(chosen).replace("epochs=30", "epochs=2"), {})
     printed = capsys.readouterr().out
+    assert "repeats is False as you say" in printed  # the notes
     assert "Popularity" in printed and "Title of" in printed
     assert (folder / "my-run" / "model.safetensors").is_file()
 
