@@ -1,8 +1,8 @@
 """Amazon Beauty: test targets that never occur in training, and what leaving them out is worth.
 
-A model of item numbers cannot know an item that it never saw in training. Some published evaluations leave such
-targets out. Counted for both trainings of beauty.py, on all but the last two items of each person and, refitted,
-on all but the last; Markov and EASE are measured on all targets and on those that remain. Writes
+A model of item numbers cannot know an item that it never saw in training. Some published evaluations leave
+such targets out. Counted for both trainings of beauty.py, on all but the last two items of each person and,
+refitted, on all but the last; Markov and EASE are measured on all targets and on those that remain. Writes
 book/results/beauty_unseen.json.
 
     python tests/benchmarks/beauty_unseen.py          # a minute
@@ -20,8 +20,8 @@ from llmrec_ref.baselines import EASE, Markov
 from llmrec_ref.evaluate import evaluate, rank_targets
 
 PROTOCOL = (
-    "the split of beauty.py; a target is unseen if its item is in no training history; hits: unseen targets in "
-    "the first ten; factor: all targets over those seen, by which a mean grows when misses are left out"
+    "the split of beauty.py; a target is unseen if its item is in no training history; hits: unseen targets "
+    "in the first ten; factor: all targets over those seen, by which a mean grows when misses are left out"
 )
 
 
