@@ -35,12 +35,6 @@ def rank_unfiltered(scores, target, seen):
     return pessimistic_rank(scores, target, [])
 
 
-def rank_that_drops_a_seen_target(scores, target, seen):
-    if target in seen:
-        return len(scores) - 1
-    return pessimistic_rank(scores, target, seen)
-
-
 def rank_that_counts_seen_twice(scores, target, seen):
     seen = [item for item in seen if item != target]
     above = np.sum(scores[1:] >= scores[target]) - 1
@@ -168,7 +162,6 @@ WRONG = {
         rank_against_itself,
         rank_with_padding,
         rank_unfiltered,
-        rank_that_drops_a_seen_target,
         rank_that_counts_seen_twice,
         lambda scores, target, seen: pessimistic_rank(scores, target, seen) + 1,
         lambda scores, target, seen: pessimistic_rank(-scores, target, seen),
