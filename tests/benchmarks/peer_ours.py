@@ -22,9 +22,15 @@ def main(framework, name, loss, epochs, seed):
     model = train.MODELS[name](split.n_items, **sizes, seed=int(seed))
     held = most_mib()
     settings = dict(lr=RATES[name], batch_size=BATCH_SIZE, loss=loss, seed=int(seed), progress=False)
-    history = train.fit(model, split, epochs=int(epochs), **settings)
-    found = evaluate(model, split.validation)[METRICS].iloc[0].to_dict()  # of the best epoch
+    last = {}
+
+    def measure(trained):
+        last.update(evaluate(trained, split.validation, ks=(10,))[METRICS].iloc[0])
+        return {}
+
+    history = train.fit(model, split, epochs=int(epochs), measure=measure, **settings)
     seconds, curve = (history.epochs[column].tolist() for column in ("seconds", "val_ndcg"))
+    found = dict(last)  # of the last epoch, as the peers': `fit` goes back to the best one
     found |= dict(seconds=seconds, curve=curve, n_targets=history.n_targets, held=held, peak=most_mib())
     print(json.dumps(found))
 

@@ -41,8 +41,9 @@ PROTOCOL = (
     "all; BERT4Rec hides 15 % of the items in RecTools (its default, as are feed-forward layers four times "
     "as wide) and about half of them in ours: compare its seconds an epoch, not its targets a second; "
     "seconds of training alone, an epoch's: median after the first; metrics on the last but one film, "
-    "ranked among all, seen films left out: peers' after {} epochs, ours of the best epoch, chosen on the "
-    "same film, of a third as many (SASRec) or as many (BERT4Rec); memory: the most that the process "
+    "ranked among all, seen films left out, after the last epoch: the peers' after {} epochs, ours after a "
+    "third as many (SASRec) or as many (BERT4Rec); a goal is reached in the first epoch whose NDCG@10 is at "
+    "least RecTools' after its last, and later epochs may fall below it; memory: the most that the process "
     "ever held, and had held before training began"
 )
 

@@ -107,6 +107,13 @@ def test_beauty(run, people, tmp_path):
     assert rows["EASE", True] > {f"{metric} kind to ties" for metric in TEST}
 
 
+def test_beauty_unseen(run, people):
+    record = run("beauty_unseen", "--data", people)
+    counts = {"name", "refit", "targets", "unseen", "factor", "hits"}
+    check(record, set(), counts | TEST | {f"{metric} seen targets" for metric in TEST})
+    assert not any(row["hits"] for row in record["rows"])
+
+
 @pytest.mark.skipif(not all(PEERS.values()), reason="RECTOOLS_PYTHON and KERAS_RS_PYTHON name no environment")
 def test_peers(run):
     pythons = [f"--{name.lower().replace('_', '-')}={python}" for name, python in PEERS.items()]
