@@ -1,9 +1,10 @@
 """What chapter II.4 says of BERT4Rec on MovieLens 100K, seed by seed, in PyTorch.
 
-Writes book/results/bert4rec_claims.json. Two settings: ``live`` is what the chapter trains before its reader's eyes, ``long`` what ml100k.json records.
-In each, of one seed: BERT4Rec; the same model asked without its mask; BERT4Rec trained with another film
-hidden wherever the newest would be, so with as many targets; SASRec. All share the seed's split, the first two
-trainings also initial weights and batches, so differences are taken seed by seed.
+Writes book/results/bert4rec_claims.json. Two settings: ``live`` is what the chapter trains itself, ``long``
+is what ml100k.json records. In each, of one seed: BERT4Rec; the same model asked without its mask; BERT4Rec
+trained with another film hidden wherever the newest would be, so with as many targets; SASRec. All share
+the seed's split, the first two trainings also initial weights and batches: differences are taken seed by
+seed.
 
     python tests/benchmarks/bert4rec_claims.py          # after ml100k.py; about 15 minutes on one core
 """
@@ -30,8 +31,8 @@ PEOPLE = 100  # whose histories fill the model, for attention and effects
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the other films, hidden too
 PROTOCOL = (
     "last film of each of 943 people, ranked among all 1,682; trained on all but that, for the epochs of the "
-    "chapter (live) or of ml100k.json (long); intervals are 95 % t-intervals over seeds; a difference is taken "
-    "within a seed"
+    "chapter (live) or of ml100k.json (long); intervals are 95 % t-intervals over seeds; a difference is "
+    "taken within a seed"
 )
 
 

@@ -80,7 +80,7 @@ def test(pool, name, dataset, epochs, seeds, settings):
 
 @contextmanager
 def workers(threads=1, processes=None):
-    """Yield a pool of processes with so many threads each, together as many as there are cores if not said."""
+    """Yield a pool of processes with so many threads each, together as many as cores if not told."""
     os.environ |= dict.fromkeys(THREADS, str(threads))
     processes = processes or os.cpu_count() // threads
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
