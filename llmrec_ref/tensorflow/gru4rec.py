@@ -9,8 +9,8 @@ ICLR 2016 (arXiv:1511.06939). Where this differs from the paper:
   batch.
 - Batches: each user's newest items are one window that starts from a zero state, and the gradient runs
   through all of it. There sessions run side by side, a step is one event, and the state is carried along.
-- Training: AdamW with weight decay 0.01. There Adagrad with momentum, the better of
-  two that were tried.
+- Training: AdamW with weight decay 0.01. There Adagrad with momentum, the better of two that
+  were tried.
 - Initial weights: normal. There uniform.
 """
 
