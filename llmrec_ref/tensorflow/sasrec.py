@@ -1,7 +1,18 @@
 """SASRec: a small causal Transformer over item histories.
 
-Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018, with layers normalised before
-attention and feed-forward (pre-norm) and positions counted from the newest item.
+Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018. As there, layers are normalised
+before attention and feed-forward (pre-norm), the feed-forward is D to D with ReLU, and the item table makes
+the logits. Positions are counted from the newest item: with padding on the left that is the paper's
+numbering. Where this differs from the paper:
+
+- Loss: cross-entropy over the whole catalogue by default. There binary cross-entropy with one sampled
+  negative a target (here ``loss="bce"``).
+- Attention: queries, keys and values have biases, a linear layer follows, and several heads are possible.
+- The last block is followed by a normalisation (the authors' code has it, the paper's formulas do not).
+- Padding has a learned row that nobody sees. There a zero vector.
+- Training: AdamW with weight decay 0.01. There Adam without.
+- Initial weights: normal, 0.02 wide, and embeddings are not scaled by the root of D as in the authors'
+  code.
 """
 
 import numpy as np

@@ -79,10 +79,11 @@ def test(pool, name, dataset, epochs, seeds, settings):
 
 
 @contextmanager
-def workers(threads=1):
-    """Yield a pool of processes with so many threads each, together as many as there are cores."""
+def workers(threads=1, processes=None):
+    """Yield a pool of processes with so many threads each, together as many as cores if not told."""
     os.environ |= dict.fromkeys(THREADS, str(threads))
-    with ProcessPoolExecutor(os.cpu_count() // threads, mp_context=get_context("spawn")) as pool:
+    processes = processes or os.cpu_count() // threads
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         yield pool
 
 

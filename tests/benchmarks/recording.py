@@ -73,7 +73,9 @@ def placeholder(option):
 
 
 def t_interval(values):
-    """Return mean, low and high: a 95 % t-interval over seeds."""
+    """Return mean, low and high: a 95 % t-interval over seeds, of no width where all agree."""
+    if np.ptp(values) == 0:
+        return (float(values[0]),) * 3
     low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
     return float(np.mean(values)), float(low), float(high)
 

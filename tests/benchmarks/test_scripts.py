@@ -63,6 +63,16 @@ def test_losses(run, monkeypatch):
     check(record, {"settings", "validation"}, TABLE | {"loss", "lr", "epochs"})
 
 
+def test_bert4rec_claims(run):
+    record = run("bert4rec_claims", "--epochs", 1, "--seeds", 2, "--long-seeds", 2)
+    value = {"value", *(f"value_{end}" for end in ENDS)}
+    check(record, {"settings"}, {"setting", "subject", "measure", "above_0", "n", *value})
+    exchanged = dict(subject="never the newest minus BERT4Rec", measure="n_targets")
+    rows = [row for row in record["rows"] if row.items() >= exchanged.items()]
+    assert [row["setting"] for row in rows] == ["live", "long"]
+    assert all(row["value_seeds"] == [0, 0] for row in rows)
+
+
 def test_loss_speed(run):
     record = run("loss_speed", "--epochs", 2, FULL=[], LINES=LINES[-1:])
     check(record, set(), {"framework", "loss", "lr", "n_negatives", "seconds", "fastest", "slowest"})
