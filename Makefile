@@ -7,7 +7,7 @@ PYTHON = $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 PAGES := $(wildcard _config.yml _toc.yml CHANGELOG.md data/*.md book/*.* book/*/*.* notebooks/*/*.ipynb \
   llmrec_ref/*.py llmrec_ref/*/*.py)
 
-.PHONY: help book test lab notebooks serve clean stamp html lock lock-check
+.PHONY: help book test lab notebooks spread serve clean stamp html lock lock-check
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,9 @@ lab: $(VENV)/.all  ## open the notebooks in JupyterLab
 
 notebooks: $(VENV)/.all  ## run every notebook and save its outputs
 	$(BIN)/python tests/notebooks/execute.py $(sort $(wildcard notebooks/*/*.ipynb))
+
+spread: $(VENV)/.all  ## measure what differs between machines: make spread ARGS="--runs 8 --write-tags NOTEBOOK ..."
+	$(BIN)/python tests/notebooks/spread.py $(ARGS)
 
 serve: html  ## show the pages at http://localhost:8000
 	$(BIN)/python -m http.server --bind localhost --directory _build/html 8000

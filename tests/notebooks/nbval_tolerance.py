@@ -23,6 +23,7 @@ It leans on the internals of nbval 0.11.0, so nbval is pinned exactly.
 import re
 from copy import deepcopy
 from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 
 from nbval.kernel import RunningKernel
@@ -32,10 +33,14 @@ DECIMAL = re.compile(r" ?(?<![\w.])([-+]?(?:\d*\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+
 IMAGES = ("image/png", "image/svg+xml", "image/jpeg")
 
 
+def parts(text: str) -> list[str]:
+    """Split a text into words and decimal numbers, in turns."""
+    return DECIMAL.split(re.sub("[ \t]+", " ", text))
+
+
 def same(stored: str, computed: str, tolerance: Decimal = Decimal(0)) -> bool:
     """Whether two texts agree: decimal numbers to 1 in the last printed digit, or to ``tolerance``."""
-    stored_parts = DECIMAL.split(re.sub("[ \t]+", " ", stored))
-    computed_parts = DECIMAL.split(re.sub("[ \t]+", " ", computed))
+    stored_parts, computed_parts = parts(stored), parts(computed)
     if stored_parts[::2] != computed_parts[::2]:
         return False
     pairs = zip(map(Decimal, stored_parts[1::2]), map(Decimal, computed_parts[1::2]), strict=True)
@@ -47,11 +52,16 @@ def last_digit(number: Decimal) -> Decimal:
     return Decimal((0, (1,), number.as_tuple().exponent))
 
 
+def common(stored: str, computed: str) -> Fraction:
+    """Return the share of a list's distinct entries, one a line, that another list has too."""
+    stored_lines, computed_lines = set(stored.splitlines()), set(computed.splitlines())
+    return Fraction(len(stored_lines & computed_lines), len(stored_lines) or 1)
+
+
 def overlap(stored: str, computed: str, share: Decimal) -> bool:
-    """Whether two lists, one entry a line, are equally long and share at least ``share`` of them."""
-    stored_lines, computed_lines = stored.splitlines(), computed.splitlines()
-    common = set(stored_lines) & set(computed_lines)
-    return len(stored_lines) == len(computed_lines) and len(common) >= share * len(stored_lines)
+    """Whether two lists are equally long and have at least ``share`` of their entries in common."""
+    equally_long = len(stored.splitlines()) == len(computed.splitlines())
+    return equally_long and common(stored, computed) >= Fraction(share)
 
 
 def tag_value(cell, name: str) -> Decimal | None:
