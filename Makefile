@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PYTHON = $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
   $$p -c "import sys; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1 && echo $$p && break; done)
+# The number of threads decides the order of summation, and so what a model learns.
+ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 PAGES := $(wildcard _config.yml _toc.yml CHANGELOG.md data/*.md book/*.* book/*/*.* notebooks/*/*.ipynb \
   llmrec_ref/*.py llmrec_ref/*/*.py)
 
@@ -19,8 +21,8 @@ test: $(VENV)/.all  ## check style, code, pages in a browser, and every cell of 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@$(MAKE) --no-print-directory html
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
-	$(BIN)/python -m pytest --nbval notebooks
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadscope --nbval notebooks
 
 lab: $(VENV)/.all  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

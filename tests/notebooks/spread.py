@@ -29,7 +29,7 @@ from nbformat.v4 import new_code_cell
 from tqdm import tqdm
 
 from execute import AT_A_TIME, ONE_THREAD, run
-from nbval_tolerance import common, parts
+from nbval_tolerance import common, header, parts, tag_value
 
 ROOT = Path(__file__).parents[2]
 RECORD = Path(__file__).with_suffix(".json")
@@ -48,10 +48,27 @@ def cell_key(cell) -> str:
 
 def need(cell: dict) -> Decimal | None:
     """Return the tolerance that a recorded cell needs, None if no number of it varied."""
-    largest = max((number["sd"] for number in cell["numbers"]), default=0)
-    if not largest:
-        return None
-    return Context(prec=2, rounding=ROUND_CEILING).create_decimal_from_float(6 * largest).normalize()
+    largest = max((Decimal(str(number["sd"])) for number in cell["numbers"]), default=0)
+    return Context(prec=2, rounding=ROUND_CEILING).create_decimal(6 * largest).normalize() or None
+
+
+def complaints(cell, recorded: dict | None) -> list[str]:
+    """Return what is wrong with a cell's tags, given what of it varied; None if nothing did."""
+    recorded = recorded or {"numbers": [], "failed": {}}
+    tolerance, needed, share = tag_value(cell, "tolerance"), need(recorded), tag_value(cell, "overlap")
+    ignored = "nbval-ignore-output" in cell.metadata.get("tags", [])
+    found = [f"failed in {times} runs: {line}" for line, times in recorded["failed"].items()]
+    if tolerance and cell.metadata.get("tolerance-from") != "spread":
+        found.append('its tolerance has no "tolerance-from": "spread"')
+    if tolerance and not needed:
+        found.append("no number of it was seen to vary: it needs no tolerance, or make spread has to run")
+    elif needed and not ignored and not needed <= (tolerance or 0) <= 3 * needed:
+        found.append(f"its tolerance is {tolerance}; its numbers need {needed} to {3 * needed}")
+    if "overlap" in recorded and not ignored and not share:
+        found.append("its text changes: print less, or tag a list with overlap")
+    elif share and share > recorded.get("overlap", 1):
+        found.append(f"overlap:{share} is more than the {recorded['overlap']} that stayed in some run")
+    return found
 
 
 def text(cell) -> str:
@@ -99,7 +116,7 @@ def compare(saved, others: list) -> dict | None:
     other = [each for each in ran if parts(each)[::2] != words]
     if other:
         found["other text"] = len(other)
-        found["overlap"] = round(float(min(common(text(saved), each) for each in other)), 3)
+        found["overlap"] = round(float(min(common(text(saved), each, header(saved)) for each in other)), 3)
         lines = zip(text(saved).splitlines(), other[0].splitlines(), strict=False)
         found["example"] = next(([a, b] for a, b in lines if parts(a)[::2] != parts(b)[::2]), ["", ""])
     return found if failed or found["numbers"] or other else None
