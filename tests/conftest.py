@@ -2,6 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+settings.register_profile("no deadline", deadline=None)  # under load any example may be slow
+settings.load_profile("no deadline")
 
 KINDS = ["plain", "large", "extreme", "no target", "single item", "one target"]
 

@@ -15,8 +15,8 @@ from spread import RECORD, cell_key, complaints
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = {path.stem: path for path in sorted(ROOT.glob("notebooks/*/*.ipynb"))}
 TAGS = set(
-    "colab pytorch tensorflow tolerance same-sign overlap header raises-exception nbval-ignore-output nbval-skip "
-    "hide-cell hide-input hide-output remove-cell remove-input remove-output".split()
+    "colab pytorch tensorflow tolerance same-sign overlap header nbval-ignore-output nbval-skip "
+    "raises-exception hide-cell hide-input hide-output remove-cell remove-input remove-output".split()
 )
 MACHINE = re.compile(r"/(?:home|root|Users|tmp|work|opt|usr|var)/|[A-Z]:\\|\.venv")
 
