@@ -9,7 +9,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=
 PAGES := $(wildcard _config.yml _toc.yml CHANGELOG.md data/*.md book/*.* book/*/*.* notebooks/*/*.ipynb \
   llmrec_ref/*.py llmrec_ref/*/*.py)
 
-.PHONY: help book test lab notebooks spread serve clean stamp html lock lock-check
+.PHONY: help book test check lab notebooks spread serve clean stamp html lock lock-check
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -21,8 +21,14 @@ test: $(VENV)/.all  ## check style, code, pages in a browser, and every cell of 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@$(MAKE) --no-print-directory html
-	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadscope --nbval notebooks
+
+check: $(VENV)/.all  ## the part of make test that trains no model: style, code and pages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory html
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not trains"
 
 lab: $(VENV)/.all  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

@@ -20,6 +20,8 @@ from step import product_rate
 
 from llmrec_ref import datasets
 
+pytestmark = pytest.mark.trains
+
 RECORD = {"title", "command", "commit", "date", "device", "versions", "seeds", "protocol", "rows"}
 TEST = {"HR@10", "NDCG@10"}
 ENDS = ("low", "high", "seeds")
