@@ -38,6 +38,8 @@ PROTOCOL = (
     "one run is the saved one, the others train from weights multiplied by 1 + 1e-6 noise; "
     "two notebooks at a time, one thread each"
 )
+TIMED = ("notebook", "seconds", "date", "device")
+PARTS = "I II III IV V VI VII VIII IX X".split()
 IN_CELL = re.compile(r"-+> *\d+ (.*)")  # the line of a traceback that IPython points at
 
 
@@ -154,7 +156,7 @@ def measure(paths: list, n: int) -> dict:
 def summary(path: Path, cells, trained, seconds) -> dict:
     """Return the record of a notebook."""
     saved = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    varied = (compare(cell, others) for cell, *others in zip(saved, *cells, strict=True))
+    varied = (compare(cell, others) for cell, *others in zip(saved, *cells, strict=True) if trained[0])
     return dict(
         notebook=path.stem,
         runs=len(cells),
@@ -210,6 +212,12 @@ def merged(path: Path, rows: list) -> list:
     return [found[path.stem] for path in all_notebooks() if path.stem in found]
 
 
+def chapter(path: Path) -> str:
+    """Return what the book calls a notebook, II.4 for 2_item_tokens/4_bert4rec.ipynb."""
+    part, number = (part.split("_")[0] for part in path.parts[-2:])
+    return f"{PARTS[int(part) - 1]}.{number}"
+
+
 def all_notebooks() -> list:
     """Return the notebooks in the order of the book."""
     return sorted(ROOT.glob("notebooks/*/*.ipynb"))
@@ -234,8 +242,8 @@ def main() -> None:
     rows = list(found.values())
     how = dict(protocol=PROTOCOL, seeds=[])
     record("spread", RECORD.parent, title="What varies", rows=merged(RECORD, rows), **how)
-    times = [{key: row[key] for key in ("notebook", "seconds", "date", "device")} for row in rows]
-    record("times", TIMES.parent, title="Time of each chapter", rows=merged(TIMES, times), **how)
+    times = [dict(chapter=chapter(path)) | {key: found[path.stem][key] for key in TIMED} for path in paths]
+    record("times", TIMES.parent, title="Seconds to run each chapter", rows=merged(TIMES, times), **how)
 
 
 if __name__ == "__main__":
