@@ -43,11 +43,11 @@ def _run(monkeypatch, tmp_path):
         dataset = load(name)
         if name != "ml-100k":
             return dataset
-        few = dataset.users["user_id"].head(200)
+        few = dataset.users["user_id"].head(400)
         return replace(
             dataset,
             interactions=dataset.interactions[dataset.interactions["user_id"].isin(few)],
-            users=dataset.users.head(200),
+            users=dataset.users.head(400),
         )
 
     monkeypatch.setattr(datasets, "load", load_few)

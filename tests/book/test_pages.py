@@ -17,7 +17,7 @@ MERGE_CODE = """() => {
     const own = getComputedStyle(e).backgroundColor;
     return own === clear && e.parentElement ? background(e.parentElement) : own;
   };
-  for (const word of document.querySelectorAll(".highlight pre span")) {
+  for (const word of document.querySelectorAll(".highlight pre span, .sig span, code span")) {
     const { color, fontWeight, fontSize } = getComputedStyle(word);
     const kind = [color, fontWeight, fontSize, background(word)].join();
     if (!word.checkVisibility() || seen.has(kind)) word.replaceWith(...word.childNodes);
