@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PYTHON = $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
   $$p -c "import sys; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1 && echo $$p && break; done)
+# The number of threads decides the order of summation, and so what a model learns.
+ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 PAGES := $(wildcard _config.yml _toc.yml CHANGELOG.md data/*.md book/*.* book/*/*.* notebooks/*/*.ipynb \
   llmrec_ref/*.py llmrec_ref/*/*.py)
 
-.PHONY: help book test lab notebooks serve clean stamp html lock lock-check
+.PHONY: help book test check lab notebooks spread serve clean stamp html lock lock-check
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -19,14 +21,23 @@ test: $(VENV)/.all  ## check style, code, pages in a browser, and every cell of 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@$(MAKE) --no-print-directory html
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
-	$(BIN)/python -m pytest --nbval notebooks
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadscope --nbval notebooks
+
+check: $(VENV)/.all  ## the part of make test that trains no model: style, code and pages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory html
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not trains"
 
 lab: $(VENV)/.all  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
 notebooks: $(VENV)/.all  ## run every notebook and save its outputs
 	$(BIN)/python tests/notebooks/execute.py $(sort $(wildcard notebooks/*/*.ipynb))
+
+spread: $(VENV)/.all  ## measure what differs between machines: make spread ARGS="--runs 8 --write-tags NOTEBOOK ..."
+	$(BIN)/python tests/notebooks/spread.py $(ARGS)
 
 serve: html  ## show the pages at http://localhost:8000
 	$(BIN)/python -m http.server --bind localhost --directory _build/html 8000

@@ -424,7 +424,7 @@ def test_filters_that_leave_nothing(write):
         datasets.load(write(ROWS), min_user=9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=60),
     st.integers(1, 4),

@@ -61,7 +61,6 @@ def slow_ranks(part, table, filter_seen):
     return result
 
 
-@settings(deadline=None)
 @given(cases(), st.sampled_from([1, 80, 10**6]))
 def test_ranks_are_those_of_the_definition(case, slice_bytes):
     part, table, filter_seen = case
@@ -74,7 +73,6 @@ def test_ranks_are_those_of_the_definition(case, slice_bytes):
     assert all(len(set(one)) == len(one) for one in found)
 
 
-@settings(deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
 def test_numbers_of_items_do_not_matter(case, random):
     part, table, filter_seen = case

@@ -13,6 +13,8 @@ from llmrec_ref.evaluate import evaluate
 from llmrec_ref.runs import LOSSES
 from llmrec_ref.splits import global_time, leave_one_out
 
+pytestmark = pytest.mark.trains
+
 SMALL = ["--epochs", "2", "--dim", "8", "--layers", "1", "--max-len", "10"]
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrec_ref.metrics import METRICS
@@ -30,7 +30,6 @@ def test_an_example_done_by_hand():
         assert value == pytest.approx([expected[name], 0]), name
 
 
-@settings(deadline=None)
 @given(RANKS, K)
 def test_metrics_lie_between_0_and_1(ranks, k):
     for name, metric in METRICS.items():
@@ -39,7 +38,6 @@ def test_metrics_lie_between_0_and_1(ranks, k):
         assert ((values >= 0) & (values <= 1 + 1e-12)).all(), name
 
 
-@settings(deadline=None)
 @given(RANKS, K)
 def test_metrics_do_not_fall_with_k(ranks, k):
     # Precision divides by k and NDCG's ideal grows with it: with one target only NDCG is monotone
@@ -49,7 +47,6 @@ def test_metrics_do_not_fall_with_k(ranks, k):
     assert (METRICS["NDCG"](*one, k) <= METRICS["NDCG"](*one, k + 1)).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=10), K)
 def test_one_target(ranks, k):
     values = {name: metric(*arrays([[rank] for rank in ranks]), k) for name, metric in METRICS.items()}
@@ -61,7 +58,6 @@ def test_one_target(ranks, k):
     assert values["NDCG"] == pytest.approx((ranks < k) / np.log2(ranks + 2))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 8), K)
 def test_a_perfect_list_reaches_1(n_targets, k):
     values = {name: metric(*arrays([list(range(n_targets))]), k)[0] for name, metric in METRICS.items()}

@@ -15,6 +15,8 @@ from llmrec_ref.tensorflow import losses as tf_losses  # noqa: E402
 from llmrec_ref.tensorflow import train as tf_train  # noqa: E402
 from llmrec_ref.tensorflow import weights as tf_weights  # noqa: E402
 
+pytestmark = pytest.mark.trains
+
 SIZES = dict(n_items=60, dim=16, n_layers=2, max_len=16, dropout=0.0)
 MORE = {"GRU4Rec": {}, "SASRec": dict(n_heads=2), "BERT4Rec": dict(n_heads=2)}
 

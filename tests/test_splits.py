@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from llmrec_ref import splits
 from llmrec_ref.datasets import Dataset
 
-FEW = settings(max_examples=40, deadline=None)  # pandas is slow on tiny tables
+FEW = settings(max_examples=40)  # pandas is slow on tiny tables
 EVENTS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9), st.integers(0, 8)), min_size=1, max_size=40)
 
 

@@ -1,16 +1,26 @@
 """Each benchmark script, at toy size, writes a record with the keys that its readers look for.
 
-Sizes without an option are patched, so that all of them together take two minutes.
+Sizes without an option are patched, the data are a few people, and what a script would do in processes of its
+own, which take seconds to start, happens in this one where nothing but time depends on it.
 """
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 
 import numpy as np
 import pytest
 from losses import LINES
-from ml100k import THREADS
+from ml100k import THREADS, workers
+from step import product_rate
+
+from llmrec_ref import datasets
+
+pytestmark = pytest.mark.trains
 
 RECORD = {"title", "command", "commit", "date", "device", "versions", "seeds", "protocol", "rows"}
 TEST = {"HR@10", "NDCG@10"}
@@ -27,6 +37,21 @@ def _run(monkeypatch, tmp_path):
     for name in THREADS:
         monkeypatch.setenv(name, "1")  # scripts set these, so they must be given back
 
+    load = datasets.load
+
+    def load_few(name):
+        dataset = load(name)
+        if name != "ml-100k":
+            return dataset
+        few = dataset.users["user_id"].head(400)
+        return replace(
+            dataset,
+            interactions=dataset.interactions[dataset.interactions["user_id"].isin(few)],
+            users=dataset.users.head(400),
+        )
+
+    monkeypatch.setattr(datasets, "load", load_few)
+
     def run(script, *options, **replaced):
         for name, value in replaced.items():
             monkeypatch.setattr(f"{script}.{name}", value)
@@ -41,13 +66,31 @@ def _run(monkeypatch, tmp_path):
     return run
 
 
+@contextmanager
+def in_this_process(threads=1):
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def call(function, *arguments, **more):
+    return function(*arguments, **more)
+
+
+def test_workers_are_processes_with_so_many_threads(monkeypatch):
+    for name in THREADS:
+        monkeypatch.setenv(name, "1")
+    with workers(threads=2) as pool:
+        assert pool.submit(os.getenv, THREADS[0]).result() == "2"
+        assert pool.submit(os.getpid).result() != os.getpid()
+
+
 def check(record, keys, row):
     assert set(record) == RECORD | keys
     assert set(record["rows"][-1]) == row
 
 
 def test_ml100k(run):
-    record = run("ml100k", "--epochs", 1, "--seeds", 2, FRAMEWORKS=["pytorch"])
+    record = run("ml100k", "--epochs", 1, "--seeds", 2, FRAMEWORKS=["pytorch"], workers=in_this_process)
     check(record, {"settings", "validation"}, TABLE)
     assert record["command"].startswith("python tests/benchmarks/ml100k.py --out OUT --name toy")
 
@@ -59,7 +102,7 @@ def test_bert4rec_wide(run):
 
 def test_losses(run, monkeypatch):
     monkeypatch.setattr("ml100k.FRAMEWORKS", ["pytorch"])
-    record = run("losses", "--epochs", 1, "--seeds", 2)
+    record = run("losses", "--epochs", 1, "--seeds", 2, workers=in_this_process)
     check(record, {"settings", "validation"}, TABLE | {"loss", "lr", "epochs"})
 
 
@@ -90,7 +133,9 @@ def test_world(run):
 
 
 def test_step(run):
-    record = run("step", "--epochs", 2, RUNS=[dict(framework="pytorch", loss="cross_entropy")])
+    runs = [dict(framework="pytorch", loss="cross_entropy")]
+    rate = partial(product_rate, size=256, repeats=2)
+    record = run("step", "--epochs", 2, RUNS=runs, alone=call, product_rate=rate)
     keys = {"framework", "loss", "seconds", "fastest", "slowest", "kernel_share", "peak_mib", "rate", "share"}
     check(record, {"flops", "n_targets", "rates", "parts"}, keys)
     shares = [value for part in record["parts"] for value in part.values() if isinstance(value, float)]
@@ -108,7 +153,9 @@ def _people(tmp_path):
 
 
 def test_beauty(run, people, tmp_path):
-    record = run("beauty", "--data", people, "--work", tmp_path / "work", "--epochs", 1, "--seeds", 1)
+    work = tmp_path / "work"
+    options = ["--data", people, "--work", work, "--epochs", 1, "--seeds", 1]
+    record = run("beauty", *options, workers=in_this_process)
     check(
         record, {"settings", "weights", "window_lengths"}, {"name", "refit", "seed", "weights", *UNFILTERED}
     )

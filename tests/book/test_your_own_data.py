@@ -10,6 +10,8 @@ import pytest
 
 from llmrec_ref.__main__ import main
 
+pytestmark = pytest.mark.trains
+
 PAGE = Path(__file__).resolve().parents[2] / "book" / "your_own_data.md"
 
 

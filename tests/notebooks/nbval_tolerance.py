@@ -5,13 +5,17 @@ The conftest of the repository loads this, so ``pytest --nbval notebooks`` follo
 - Text is compared exactly, integers too, but for the blanks that align columns: several count as one, and
   those beside a decimal number do not count.
 - A number with a decimal point or an exponent may differ by 1 in its last printed digit (of the two numbers
-  compared, the one printed finer says which digit that is). Digits within a word (``1.5s``, ``2.13.0``) are
-  text.
-- A cell tagged ``tolerance:0.012`` shows trained metrics: its decimal numbers may differ by 0.012. That is at
-  most three standard deviations of the recorded figures, one a seed, to which its metadata point:
-  ``"tolerance-from": "ml100k:model=SASRec,framework=PyTorch,filter_seen=true/HR@10_seeds"``.
+  compared, the one printed finer says which digit that is). Text, and so compared exactly, are digits within
+  a word (``1.5s``, ``2.13.0``, ``II.5``), in quotes (``"2.13"``), and after a word that numbers something
+  (``Figure 2.1``, ``equation 1.2``, ``torch 2.13``; all in `NUMBERED`).
+- A cell tagged ``tolerance:0.012`` shows what a trained model reached: its decimal numbers may differ by
+  0.012. Its metadata name the record that says so, ``"tolerance-from": "spread"`` for spread.json beside this
+  file, which ``make spread`` writes. With the tag ``same-sign`` besides, no number may change its sign, for
+  the text argues from it; 0 has either sign.
 - A cell tagged ``overlap:0.5`` prints what a trained model names, one a line: as many lines as are stored, of
-  which at least this share, never below 0.5, is among them.
+  whose distinct entries at least this share, never below 0.5, stays. With the tag ``header:2`` besides, the
+  first two lines are a header, which has to stay as it is.
+- A tag with ``:`` or ``=`` that is none of these is an error, for it would be ignored in silence.
 - A cell tagged ``nbval-ignore-output`` (it prints times or facts about the machine) or ``nbval-skip`` is run
   without comparison or not run. Its metadata say why: ``"nbval-reason": "times"``.
 - Of a picture only its presence counts. What goes to stderr (progress bars) is not compared.
@@ -23,22 +27,38 @@ It leans on the internals of nbval 0.11.0, so nbval is pinned exactly.
 import re
 from copy import deepcopy
 from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell
 
-DECIMAL = re.compile(r" ?(?<![\w.])([-+]?(?:\d*\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+)?)(?!\w|\.\d) ?")
+NUMBERED = (
+    "figure fig. table equation eq. chapter section exercise part version python numpy torch pandas scipy"
+)
+DECIMAL = re.compile(
+    " ?"
+    + "".join(rf"(?<!\b{re.escape(word)} )" for word in NUMBERED.split())
+    + r"(?<![\w.\"'])(?<!==)([-+]?(?:\d*\.\d+|\d+(?=e))(?:e[-+]?\d+)?)(?!\w|\.\d|[\"']) ?",
+    re.IGNORECASE,
+)
+TAG = re.compile(r"[^:=]+|tolerance:\d*\.?\d+|overlap:\d*\.?\d+|header:\d+")
 IMAGES = ("image/png", "image/svg+xml", "image/jpeg")
 
 
-def same(stored: str, computed: str, tolerance: Decimal = Decimal(0)) -> bool:
+def parts(text: str) -> list[str]:
+    """Split a text into words and decimal numbers, in turns."""
+    return DECIMAL.split(re.sub("[ \t]+", " ", text))
+
+
+def same(stored: str, computed: str, tolerance: Decimal = Decimal(0), same_sign: bool = False) -> bool:
     """Whether two texts agree: decimal numbers to 1 in the last printed digit, or to ``tolerance``."""
-    stored_parts = DECIMAL.split(re.sub("[ \t]+", " ", stored))
-    computed_parts = DECIMAL.split(re.sub("[ \t]+", " ", computed))
+    stored_parts, computed_parts = parts(stored), parts(computed)
     if stored_parts[::2] != computed_parts[::2]:
         return False
-    pairs = zip(map(Decimal, stored_parts[1::2]), map(Decimal, computed_parts[1::2]), strict=True)
+    pairs = list(zip(map(Decimal, stored_parts[1::2]), map(Decimal, computed_parts[1::2]), strict=True))
+    if same_sign and any(a * b < 0 for a, b in pairs):
+        return False
     return all(abs(a - b) <= max(tolerance, min(last_digit(a), last_digit(b))) for a, b in pairs)
 
 
@@ -47,11 +67,19 @@ def last_digit(number: Decimal) -> Decimal:
     return Decimal((0, (1,), number.as_tuple().exponent))
 
 
-def overlap(stored: str, computed: str, share: Decimal) -> bool:
-    """Whether two lists, one entry a line, are equally long and share at least ``share`` of them."""
-    stored_lines, computed_lines = stored.splitlines(), computed.splitlines()
-    common = set(stored_lines) & set(computed_lines)
-    return len(stored_lines) == len(computed_lines) and len(common) >= share * len(stored_lines)
+def common(stored: str, computed: str, header: int = 0) -> Fraction:
+    """Return the share of distinct entries, one a line below the header, that two lists share."""
+    entries, others = (set(text.splitlines()[header:]) for text in (stored, computed))
+    return (
+        Fraction(len(entries & others), max(len(entries), len(others))) if entries | others else Fraction(1)
+    )
+
+
+def overlap(stored: str, computed: str, share: Decimal, header: int = 0) -> bool:
+    """Whether two lists have one header and one length, and at least ``share`` of their entries in common."""
+    lines, others = stored.splitlines(), computed.splitlines()
+    alike = lines[:header] == others[:header] and len(lines) == len(others)
+    return alike and common(stored, computed, header) >= Fraction(share)
 
 
 def tag_value(cell, name: str) -> Decimal | None:
@@ -59,6 +87,20 @@ def tag_value(cell, name: str) -> Decimal | None:
     prefix = f"{name}:"
     found = [tag.removeprefix(prefix) for tag in cell.metadata.get("tags", []) if tag.startswith(prefix)]
     return Decimal(found[0]) if found else None
+
+
+def header(cell) -> int:
+    """Return how many lines of a list are its header: 1 if its cell is tagged ``header:1``."""
+    return int(tag_value(cell, "header") or 0)
+
+
+def tag_errors(cell) -> list[str]:
+    """Return a sentence for each tag that looks like a rule and is none."""
+    return [
+        f"{tag!r} is no tag: write tolerance:0.012, overlap:0.5 or header:1."
+        for tag in cell.metadata.get("tags", [])
+        if not TAG.fullmatch(tag)
+    ]
 
 
 class Text(str):
@@ -89,8 +131,16 @@ def comparable(outputs: list, accepts) -> list:
 
 def compare_outputs(item, computed, stored, nbval=IPyNbCell.compare_outputs):
     """Compare as nbval does, but pictures by their presence and text by `same` or `overlap`."""
+    if errors := tag_errors(item.cell):
+        item.comparison_traceback += errors
+        return False
     share, tolerance = tag_value(item.cell, "overlap"), tag_value(item.cell, "tolerance") or Decimal(0)
-    accepts = partial(overlap, share=share) if share else partial(same, tolerance=tolerance)
+    if share:
+        accepts = partial(overlap, share=share, header=header(item.cell))
+    else:
+        accepts = partial(
+            same, tolerance=tolerance, same_sign="same-sign" in item.cell.metadata.get("tags", [])
+        )
     skipped = set(item.parent.skip_compare) - set(IMAGES)
     return nbval(item, comparable(computed, accepts), comparable(stored, accepts), skipped)
 

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from nbval_tolerance import same
+from nbval_tolerance import overlap, same, tag_errors
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,8 @@ from nbval_tolerance import same
         ("loss  9.99 |", "loss 10.00 |"),
         ("<td>0.195</td>", "<td>0.196</td>"),
         ("It is 0.195.", "It is 0.196."),
+        ("pytorch 6.41", "pytorch 6.42"),  # a row of a table, not a version
+        ("tensorflow 6.41", "tensorflow 6.42"),
     ],
 )
 def test_one_in_the_last_digit_is_the_same(stored, computed):
@@ -44,6 +46,14 @@ def test_one_in_the_last_digit_is_the_same(stored, computed):
         ("-1", "1"),
         ("It ran 12.", "It ran 13."),
         ("torch 2.13.0", "torch 2.14.0"),
+        ("torch 2.13", "torch 2.14"),
+        ("numpy==2.4", "numpy==2.5"),
+        ("{'keras': '3.15'}", "{'keras': '3.16'}"),
+        ('"2.13"', '"2.14"'),
+        ("Figure 2.1", "Figure 2.2"),
+        ("see equation 1.2", "see equation 1.3"),
+        ("chapter II.5", "chapter II.6"),
+        ("exercise 2.4.1", "exercise 2.4.2"),
         ("0.5s", "0.6s"),
         ("ml-100k", "ml-10k"),
         ("Titanic", "Titanik"),
@@ -60,6 +70,57 @@ def test_a_tolerance_is_for_decimal_numbers_alone():
     assert same("HR 0.195, epoch 12", "HR 0.206, epoch 12", Decimal("0.012"))
     assert not same("HR 0.195, epoch 12", "HR 0.208, epoch 12", Decimal("0.012"))
     assert not same("HR 0.195, epoch 12", "HR 0.195, epoch 13", Decimal("0.012"))
+
+
+def test_a_tolerance_is_not_for_versions_and_figure_numbers():
+    for text, other in (("Figure 2.1", "Figure 2.2"), ("torch 2.13", "torch 2.14"), ("'2.13'", "'2.14'")):
+        assert same(f"{text}: 0.1", f"{text}: 0.2", Decimal(1))
+        assert not same(f"{text}: 0.1", f"{other}: 0.1", Decimal(1))
+
+
+@pytest.mark.parametrize(
+    ("stored", "computed", "flips"),
+    [("0.01", "-0.01", True), ("-0.01", "0.01", True), ("-0.01", "-0.02", False), ("0.01", "-0.00", False)],
+)
+def test_same_sign(stored, computed, flips):
+    assert same(stored, computed, Decimal("0.05"))
+    assert same(stored, computed, Decimal("0.05"), same_sign=True) != flips
+
+
+@pytest.mark.parametrize(
+    ("stored", "computed", "header", "agrees"),
+    [
+        ("a a b b", "a a b b", 0, True),  # itself
+        ("a a a b", "a c a b", 0, True),  # two of three
+        ("a a a a", "a x y z", 0, False),  # one of four, and not one of one
+        ("a b c d", "b a x y", 0, True),
+        ("a b c d", "a x y z", 0, False),
+        ("top a b c", "top a x y", 0, True),
+        ("top a b c", "top a x y", 1, False),  # a header is no entry
+        ("top a b", "pot a b", 1, False),
+        ("a b", "a b c", 0, False),
+    ],
+)
+def test_overlap_counts_distinct_entries(stored, computed, header, agrees):
+    stored, computed = stored.replace(" ", "\n"), computed.replace(" ", "\n")
+    assert overlap(stored, computed, Decimal("0.5"), header) == agrees
+
+
+@pytest.mark.parametrize(
+    "tag", ["tolerance:0.012", "tolerance:.5", "overlap:0.5", "header:1", "same-sign", "pytorch"]
+)
+def test_tags(tag):
+    assert not tag_errors(new_code_cell(metadata={"tags": [tag]}))
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["tolerance=0.012", "tolerence:0.012", "tolerance:", "tolerance: 0.1", "tolerance:1 %", "overlap:half",
+     "headers:1", "header:a", "same-sign:yes"],
+)  # fmt: skip
+def test_misspelt_tags(tag):
+    (error,) = tag_errors(new_code_cell(metadata={"tags": [tag]}))
+    assert error.startswith(repr(tag))
 
 
 def stream(text, name="stdout"):
@@ -93,6 +154,9 @@ CELLS = {
     "last digit, 2": ("print('HR', 0.195)", [stream("HR 0.197\n")], [], False),
     "tagged, 0.5": ("print('HR', 0.195)", [stream("HR 0.201\n")], TAGGED, True),
     "tagged, 1.5": ("print('HR', 0.195)", [stream("HR 0.213\n")], TAGGED, False),
+    "tagged, sign": ("print(0.001)", [stream("-0.001\n")], TAGGED, True),
+    "tagged, same sign": ("print(0.001)", [stream("-0.001\n")], [*TAGGED, "same-sign"], False),
+    "misspelt tag": ("print(0.195)", [stream("0.195\n")], ["tolerance=0.012"], False),
     "tagged, integer": ("print(12)", [stream("13\n")], TAGGED, False),
     "integer": ("print(943)", [stream("944\n")], [], False),
     "string": ("print('Titanic')", [stream("Titanik\n")], [], False),
@@ -123,6 +187,8 @@ CELLS = {
     "overlap, 1": (LIST, [stream("d\nc\nb\na\nw\nx\ny\nz\n")], ["overlap:0.5"], True),
     "overlap, 1.5": (LIST, [stream("a\nb\nu\nv\nw\nx\ny\nz\n")], ["overlap:0.5"], False),
     "overlap, shorter": (LIST, [stream("a\nb\nc\nd\ne\nf\ng\n")], ["overlap:0.5"], False),
+    "header": ("print('ahi')", [stream("ahi\n")], ["overlap:0.5", "header:1"], True),
+    "other header": (LIST, [stream("z\nb\nc\nd\ne\nf\ng\nh\n")], ["overlap:0.5", "header:1"], False),
     "ignored": ("print(0.195)", [stream("12.5\n")], ["nbval-ignore-output"], True),
     "error": ("1 / 0", [], [], False),
 }

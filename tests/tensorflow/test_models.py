@@ -125,6 +125,7 @@ def test_seed_sets_the_weights(name):
     assert one.std() == pytest.approx(0.02, rel=0.15)
 
 
+@pytest.mark.trains
 def test_learns_a_walk(name):
     """Users walk a circle of ten in steps of 3: the next item follows from the last."""
     walks = [(start + 3 * np.arange(9)) % 10 + 1 for start in range(10)] * 40

@@ -13,6 +13,8 @@ from llmrec_ref.splits import leave_one_out  # noqa: E402
 from llmrec_ref.tensorflow import losses, train  # noqa: E402
 from llmrec_ref.tensorflow.sasrec import SASRec  # noqa: E402
 
+pytestmark = pytest.mark.trains
+
 N_ITEMS = 20
 
 
