@@ -84,12 +84,7 @@ def _parser():
     option("--dropout", type=float, default=0.2, help="probability")
     option("--lr", type=float, default=1e-3, help="learning rate")
     option("--batch-size", type=_positive, default=64, help="users a step")
-    option(
-        "--loss",
-        default="cross_entropy",
-        choices=runs.LOSSES,
-        help="what to minimise",
-    )
+    option("--loss", default="cross_entropy", choices=runs.LOSSES, help="what to minimise")
     option("--negatives", type=_positive, default=None, dest="n_negatives", help="for a sampled loss")
     option("--warmup", type=int, default=0, help="steps over which the learning rate rises")
     option("--seed", type=int, default=0, help="of weights, dropout and batches")
@@ -228,8 +223,8 @@ def _read(options):
     dataset = datasets.load(**options)
     counts = (len(dataset.users), len(dataset.items), len(dataset.interactions))
     _say("read: {:,} users, {:,} items, {:,} interactions".format(*counts))
-    for note in getattr(dataset, "notes", ()):
-        _say(f"read: {note}")
+    for note in dataset.notes:
+        _say(note)
     return dataset
 
 

@@ -4,7 +4,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 from tqdm import tqdm
@@ -128,7 +128,6 @@ def test_a_constant_scorer_finds_nothing():
         assert row["n_queries"][0] == 3
 
 
-@settings(deadline=None)
 @given(cases())
 def test_under_the_filter_a_scorer_that_repeats_the_history_is_worth_a_constant_one(case):
     part, _, _ = case
@@ -140,7 +139,6 @@ def test_under_the_filter_a_scorer_that_repeats_the_history_is_worth_a_constant_
     pd.testing.assert_frame_equal(one, other)
 
 
-@settings(deadline=None)
 @given(cases())
 def test_one_row_for_everybody_is_ranked_like_a_matrix(case):
     part, table, filter_seen = case

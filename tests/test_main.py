@@ -109,8 +109,8 @@ def test_table_is_for_people_and_the_protocol_stands_before_it(run, capsys):
     told = err.splitlines()
     assert told[0] == "starting pytorch"
     assert "reading" in told[1] and told[2] == "read: 60 users, 30 items, 720 interactions"
-    assert told[3] == "split: leave-one-out (as in training); 60 users tested, 0 left out"
-    assert told[4] == "ranked: all items but those that the person already has; targets dropped for it: 0"
+    assert "split: leave-one-out (as in training); 60 users tested, 0 left out" in told
+    assert "ranked: all items but those that the person already has; targets dropped for it: 0" in told
 
 
 def test_intervals_and_the_other_filter_are_shown_on_demand(run, ask):
@@ -152,33 +152,33 @@ def test_a_run_folder_of_before_still_answers(run, ask, tmp_path):
         assert ask(*arguments, old) == ask(*arguments, run)
 
 
-def test_options_of_the_file_reach_the_loader_and_the_run_folder(books, ask, tmp_path, monkeypatch):
+def test_options_of_the_file_reach_the_loader_and_the_run_folder(books, ask, tmp_path):
     pytest.importorskip("torch")
-    given, load = [], datasets.load
+    table = pd.read_csv(books)
+    table.insert(0, "Kunde", table.user.str.replace("reader", "Käufer"))
+    table["When"] = pd.to_datetime(table.timestamp, unit="s").dt.strftime("%m/%d/%Y")
+    table.loc[0, "Kunde"] = None
+    path = tmp_path / "odd.csv"
+    table[["Kunde", "item", "When"]].to_csv(path, sep=";", encoding="latin-1", index=False)
+    options = ["--sep", ";", "--encoding", "latin-1", "--no-dayfirst", "--repeats", "--drop-missing"]
+    options += ["--columns", "user=Kunde,timestamp=When", "--split", "leave-one-out"]
+    told = ask("train", "--data", path, "--out", tmp_path / "run", *SMALL, *options)
+    assert told["filter_seen"] is False and told["rows"][-2]["model"] == "PersonalFrequency"
+    assert ask("evaluate", tmp_path / "run")["rows"] == told["rows"]
 
-    def spy(name_or_path, min_user, min_item, **options):
-        given.append(options)
-        return load(name_or_path, min_user, min_item)
-
-    monkeypatch.setattr(datasets, "load", spy)
-    options = ["--sep", ";", "--encoding", "latin-1", "--no-dayfirst", "--time-unit", "ms", "--repeats"]
-    options += ["--drop-missing", "--columns", "user=Customer,item=Code"]
-    ask("train", "--data", books, "--out", tmp_path / "run", *SMALL, *options)
-    ask("evaluate", tmp_path / "run")
-    expected = dict(sep=";", encoding="latin-1", dayfirst=False, time_unit="ms", repeats=True)
-    expected |= dict(drop_missing=True, columns={"user": "Customer", "item": "Code"})
-    assert given == [expected, expected]
-    ask("train", "--data", books, "--out", tmp_path / "run2", *SMALL, "--columns", "user, item,timestamp")
-    assert given[2:] == [{"columns": ["user", "item", "timestamp"]}]
+    table[["user", "item", "timestamp"]].assign(timestamp=1000 * table.timestamp).to_csv(
+        path, header=False, index=False
+    )
+    options = ["--columns", "user,item,timestamp", "--time-unit", "ms"]
+    ask("train", "--data", path, "--out", tmp_path / "run2", *SMALL, *options)
+    ask("recommend", tmp_path / "run2", "--user", "reader-7")
 
 
-def test_what_the_loader_noted_is_told(run, capsys, monkeypatch):
-    dataset = datasets.load(run.parent / "books.csv")
-    object.__setattr__(dataset, "notes", ("Two rows had no user.", "Dates have the day first."))
-    monkeypatch.setattr(datasets, "load", lambda **options: dataset)
+def test_what_the_loader_noted_is_told(run, capsys):
     assert main(["evaluate", str(run)]) == 0
     told = capsys.readouterr().err.splitlines()
-    assert told[3:5] == ["read: Two rows had no user.", "read: Dates have the day first."]
+    notes = datasets.load(run.parent / "books.csv").notes
+    assert notes and told[3 : 3 + len(notes)] == list(notes)
 
 
 def test_a_large_catalogue_leaves_ease_out_and_says_so(run, capsys, monkeypatch):
