@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrec_ref import splits
@@ -72,11 +72,10 @@ def check_types(split):
 
 
 @FEW
-@given(EVENTS, st.integers(1, 8), st.integers(1, 8), st.integers(0, 3))
-def test_global_time_never_looks_ahead(events, first, second, seed):
-    dataset = make_dataset(events)
-    times = dataset.interactions.timestamp
-    assume(times.min() < first <= second <= times.max())
+@given(EVENTS, st.tuples(st.integers(1, 8), st.integers(1, 8)).map(sorted), st.integers(0, 3))
+def test_global_time_never_looks_ahead(events, cuts, seed):
+    first, second = cuts
+    dataset = make_dataset([(0, 0, 0), *events, (1, 1, 8)])  # so that both cuts lie within
     split = splits.global_time(dataset, first, second, seed=seed)
     train = as_dict(split, split.train)
     for part, cut, end in ((split.validation, first, second), (split.test, second, np.inf)):
