@@ -39,8 +39,8 @@ def _run(monkeypatch, tmp_path):
 
     load = datasets.load
 
-    def load_few(name):
-        dataset = load(name)
+    def load_few(name, **filters):
+        dataset = load(name, **filters)
         if name != "ml-100k":
             return dataset
         few = dataset.users["user_id"].head(400)
@@ -162,6 +162,12 @@ def test_beauty(run, people, tmp_path):
     rows = {(row["name"], row["refit"]): set(row) for row in record["rows"]}
     assert rows["base", False] > {"curve", "seconds", *(f"validation {key}" for key in UNFILTERED)}
     assert rows["EASE", True] > {f"{metric} kind to ties" for metric in TEST}
+
+
+def test_groceries(run):
+    record = run("groceries", "--min-item", 2000)
+    check(record, set(), {"name", "filter_seen", "n_queries", "n_dropped"} | TEST)
+    assert [row["n_dropped"] > 0 for row in record["rows"]] == [False, True] * 6
 
 
 def test_beauty_unseen(run, people):
