@@ -92,6 +92,12 @@ def _ids(column, role, source, notes):
     odd = texts[texts.str.lower().isin(["na", "n/a", "nan", "none", "null"])]
     if len(odd):
         notes.append(f"{role}: {', '.join(map(repr, odd))} was taken for an id, not for a gap.")
+    rounded = texts[texts.str.fullmatch(r"\d(\.\d+)?[eE]\+\d+")]
+    if len(rounded):
+        notes.append(
+            f"{role}: {len(rounded):,} ids such as {rounded.iloc[0]} look rounded by a spreadsheet, which "
+            "makes different ids one: export the column as text."
+        )
     # Digits become integers unless that would lose something, as with the leading zeros of an ISBN.
     if texts.str.fullmatch(r"0|[1-9]\d{0,17}").all():
         texts = texts.astype("int64")

@@ -37,6 +37,7 @@ def read_times(column, source, dayfirst, time_unit, notes):
         as_dates = column.map(lambda value: hasattr(value, "year"))
         column = pd.to_datetime(column, utc=True) if as_dates.all() else column.astype(str)
     if pd.api.types.is_datetime64_any_dtype(column):
+        _note_idle(notes, time_unit=time_unit, dayfirst=dayfirst)
         exact = column.dt.as_unit("ns").astype("int64").to_numpy()
         return _floor(exact, 1_000_000_000), exact, "seconds"
     if pd.api.types.is_numeric_dtype(column):
@@ -45,15 +46,21 @@ def read_times(column, source, dayfirst, time_unit, notes):
         numbers = _exact_numbers(column)
     else:
         codes, texts = pd.factorize(column)
-        if time_unit is not None:
-            notes.append(f"time_unit={time_unit!r} has no meaning for dates.")
+        _note_idle(notes, time_unit=time_unit)
         exact = _dates(pd.Series(texts), codes, source, dayfirst, notes)[codes]
         return _floor(exact, 1_000_000_000), exact, "seconds"
+    _note_idle(notes, dayfirst=dayfirst)
     bad = ~np.isfinite(numbers)
     if bad.any():
         _refuse(source, column, bad)
     unit, numbers = _unit(numbers, source, time_unit, notes)
     return _floor(numbers, UNITS.get(unit, 1)), numbers, "steps" if unit == "steps" else "seconds"
+
+
+def _note_idle(notes, **arguments):
+    for name, value in arguments.items():
+        if value is not None:
+            notes.append(f"{name}={value!r} has no meaning for these timestamps.")
 
 
 def _exact_numbers(column):
@@ -116,6 +123,7 @@ def _dates(texts, codes, source, dayfirst, notes):
         form = guess_datetime_format(texts[0])
         if form and re.search("%[bB]", form):  # a month's name: one reading
             dates = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+    _note_idle(notes, dayfirst=dayfirst)
     if dates.isna().any():
         _refuse(source, texts[codes], dates.isna().to_numpy()[codes])
     return dates.dt.as_unit("ns").astype("int64").to_numpy()

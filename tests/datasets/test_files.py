@@ -217,6 +217,21 @@ def test_a_broken_archive_is_one_sentence(load):
         load(gzip.compress(PLAIN.encode() * 9)[:-12], "mine.csv.gz")
 
 
+def test_ids_that_a_spreadsheet_has_rounded_are_noted(load):
+    data = load(PLAIN.replace("114", "1.14E+11"))
+    assert data.items["item_id"].tolist() == ["1.14E+11", "107"] and noted(
+        data, "item_id: 1 ids such as 1.14E+11"
+    )
+    assert not noted(load(PLAIN.replace("114", "1E5")), "spreadsheet")
+
+
+@pytest.mark.parametrize("time", [NOW, "2024-05-06"])
+def test_a_dayfirst_without_use_is_noted(load, time):
+    data = load(f"{HEADER}\n1,2,{time}\n", dayfirst=True)
+    assert noted(data, "dayfirst=True has no meaning for these timestamps")
+    assert not noted(load(f"{HEADER}\n1,2,05/06/2024\n", dayfirst=True), "has no meaning")
+
+
 @pytest.mark.parametrize("make", [Decimal, lambda n: str(n).encode(), float, np.int64, str])
 def test_ids_of_any_type_become_integers(make):
     frame = pd.DataFrame(EVENTS, columns=["user", "item", "timestamp"])

@@ -105,9 +105,20 @@ def test_tags_are_known(code):
 def test_tags_agree_with_what_varied(name, code):
     rows = json.loads(RECORD.read_text(encoding="utf-8"))["rows"]
     assert all(row["runs"] >= 5 for row in rows if row["trained"])
+    assert name in [row["notebook"] for row in rows]
     varied = {cell["cell"]: cell for row in rows if row["notebook"] == name for cell in row["cells"]}
     found = {cell.source: complaints(cell, varied.get(cell_key(cell))) for cell in code}
     assert not {source: wrong for source, wrong in found.items() if wrong}
+
+
+def test_what_colab_installs_is_no_comment(name, code):
+    (cell,) = [cell for cell in code if "colab" in tags(cell)]
+    assert cell.source.splitlines()[-4:] == [
+        "    !git clone --quiet --depth 1 {REPOSITORY} book",
+        f"    %cd -q book/notebooks/{NOTEBOOKS[name].parent.name}",
+        "    %pip install --quiet --no-deps -r ../../requirements-data.txt",
+        "    %pip install --quiet ../..",
+    ]
 
 
 NUMBER = {"sd": 0.002}  # needs 0.012
