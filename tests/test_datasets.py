@@ -13,6 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrec_ref import datasets
+from llmrec_ref.datasets import sources
+from llmrec_ref.datasets.columns import ACCEPTED_NAMES
+from llmrec_ref.datasets.table import keep
+from llmrec_ref.world import make_world
 
 ROOT = Path(__file__).parents[1]
 ROWS = "user,item,timestamp\nann,x,10\nbob,y,20\nann,y,30\n"
@@ -70,7 +74,7 @@ def test_ml_100k_titles(movielens):
 @pytest.fixture
 def archive(tmp_path, monkeypatch):
     """The original archive, rebuilt from the package: u.data and u.user are then byte for byte GroupLens'."""
-    folder = datasets._package_folder("recbole", "dataset_example", "ml-100k")
+    folder = sources.package_folder("recbole", "dataset_example", "ml-100k")
 
     def lines(name):
         return (folder / name).read_text(encoding="utf-8").splitlines()[1:]
@@ -79,7 +83,7 @@ def archive(tmp_path, monkeypatch):
     for line in lines("ml-100k.item"):
         item, title, year, genres = line.split("\t")
         name = "unknown" if item == "267" else f"{title} ({year})"
-        flags = ["01"[genre in genres.split()] for genre in datasets.ML_100K_GENRES]
+        flags = ["01"[genre in genres.split()] for genre in sources.ML_100K_GENRES]
         films.append("|".join([item, name, "01-Jan-1995", "", "http://example.org", *flags]))
     path = tmp_path / "server" / "ml-100k.zip"
     path.parent.mkdir()
@@ -115,7 +119,7 @@ def test_rebuilt_archive_holds_the_original_ratings_and_users(archive):
 def test_downloaded_archive_gives_the_same_tables(archive, movielens, monkeypatch):
     cached = datasets.download("ml-100k")
     assert [p.name for p in cached.parent.iterdir()] == ["ml-100k.zip"]
-    monkeypatch.setattr(datasets.sources, "find_spec", lambda name: None)
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
     original = datasets.load("ml-100k")
     for table in ("interactions", "items", "users"):
         pd.testing.assert_frame_equal(getattr(original, table), getattr(movielens, table))
@@ -159,7 +163,7 @@ def test_beauty_is_downloaded_and_loaded(tmp_path, monkeypatch):
 def test_damaged_cache_is_refused(archive, monkeypatch):
     cached = datasets.download("ml-100k")
     cached.write_bytes(cached.read_bytes()[:-1])
-    monkeypatch.setattr(datasets.sources, "find_spec", lambda name: None)
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="wrong checksum.*delete it"):
         datasets.load("ml-100k")
 
@@ -173,7 +177,7 @@ def test_damaged_cache_is_refused(archive, monkeypatch):
 )
 def test_missing_package_names_the_remedy(name, remedy, monkeypatch, tmp_path):
     monkeypatch.setenv("LLMREC_REF_CACHE", str(tmp_path))
-    monkeypatch.setattr(datasets.sources, "find_spec", lambda name: None)
+    monkeypatch.setattr(sources, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match=remedy):
         datasets.load(name)
 
@@ -188,7 +192,7 @@ def test_missing_package_names_the_remedy(name, remedy, monkeypatch, tmp_path):
     ],
 )
 def test_wrong_checksum_names_the_remedy(name, checksums, file, monkeypatch):
-    monkeypatch.setitem(getattr(datasets, checksums), file, "0" * 64)
+    monkeypatch.setitem(getattr(sources, checksums), file, "0" * 64)
     with pytest.raises(ValueError, match=f"{file} has the wrong checksum.*--force-reinstall"):
         datasets.load(name)
 
@@ -439,9 +443,9 @@ def test_core_is_the_largest_set_that_satisfies_both(pairs, min_user, min_item):
         rest = [p for p in rest if p != bad[0]]
     if not rest:
         with pytest.raises(ValueError, match="nothing is left"):
-            datasets._filter(data, min_user, min_item, None)
+            keep(data, min_user, min_item, None)
         return
-    core = datasets._filter(data, min_user, min_item, None)
+    core = keep(data, min_user, min_item, None)
     assert list(core.interactions[["user_id", "item_id"]].itertuples(index=False, name=None)) == rest
     assert set(core.users["user_id"]) == {user for user, _ in rest}
     assert set(core.items["item_id"]) == {item for _, item in rest}
@@ -500,13 +504,13 @@ def test_cards_state_ties_and_floor(movielens, groceries):
         last = events["timestamp"] == events.groupby("user_id")["timestamp"].transform("max")
         tied = (events["user_id"][last].value_counts() > 1).mean()
         assert f"{tied:.0%} of users have a tied last timestamp" in _cards()
-    world = datasets.make_world(seed=0)
+    world = make_world(seed=0)
     floor = world.floor(world.sample(n_users=1000, length=30, seed=1))
     assert f"floor {floor:.4f} nats" in _cards()
 
 
 def test_card_names_the_accepted_columns():
-    for accepted in datasets.ACCEPTED_NAMES.values():
+    for accepted in ACCEPTED_NAMES.values():
         assert ", ".join(f"`{name}`" for name in accepted) in _cards()
 
 

@@ -6,45 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from llmrec_ref.datasets.columns import ACCEPTED_NAMES
-from llmrec_ref.datasets.events import OWN_LICENCE
 from llmrec_ref.datasets.files import read_file, read_frame
-from llmrec_ref.datasets.sources import (
-    COMPLETE_JOURNEY_PIP,
-    COMPLETE_JOURNEY_SHA256,
-    DOWNLOADS,
-    LOADERS,
-    ML_100K_GENRES,
-    ML_100K_PIP,
-    ML_100K_SHA256,
-    Download,
-    _package_folder,
-    cache_folder,
-    download,
-)
-from llmrec_ref.datasets.table import Dataset, _filter
+from llmrec_ref.datasets.sources import DOWNLOADS, LOADERS, Download, cache_folder, download
+from llmrec_ref.datasets.table import Dataset, keep
 from llmrec_ref.datasets.times import UNITS
-from llmrec_ref.world import make_world
 
-__all__ = [
-    "ACCEPTED_NAMES",
-    "COMPLETE_JOURNEY_PIP",
-    "COMPLETE_JOURNEY_SHA256",
-    "DOWNLOADS",
-    "LOADERS",
-    "ML_100K_GENRES",
-    "ML_100K_PIP",
-    "ML_100K_SHA256",
-    "OWN_LICENCE",
-    "Dataset",
-    "Download",
-    "_filter",
-    "_package_folder",
-    "cache_folder",
-    "download",
-    "load",
-    "make_world",
-]
+__all__ = ["DOWNLOADS", "LOADERS", "Dataset", "Download", "cache_folder", "download", "load"]
 
 
 def load(
@@ -122,7 +89,7 @@ def load(
         dataset = read_file(path, **own)
     if (min_user, min_item, min_rating) == (1, 1, None):
         return dataset
-    kept = _filter(dataset, min_user, min_item, min_rating)
+    kept = keep(dataset, min_user, min_item, min_rating)
     note = f"Filters kept {len(kept.interactions):,} of {len(dataset.interactions):,} events."
     return replace(kept, notes=(*kept.notes, note))
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from llmrec_ref.datasets.columns import find_roles, header_hint, plain_name
 from llmrec_ref.datasets.events import to_dataset
-from llmrec_ref.datasets.table import _long_table
+from llmrec_ref.datasets.table import long_table
 
 KINDS = ("csv", "tsv", "dat", "data", "inter", "jsonl", "parquet", "txt")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "::": "double colons"}
@@ -98,7 +98,7 @@ def read_sequences(path, encoding=None):
     if len(np.unique(users)) < len(users):
         again = users[pd.Series(users).duplicated()][0]
         raise ValueError(f"{path}: user {again} has more than one line; join them, oldest item first")
-    return _long_table(users, [row[1:] for row in rows])
+    return long_table(users, [row[1:] for row in rows])
 
 
 def _read_parquet(path):

@@ -63,7 +63,8 @@ class Dataset:
         return pd.DataFrame([row], index=[self.name])
 
 
-def _filter(dataset, min_user, min_item, min_rating):
+def keep(dataset, min_user, min_item, min_rating):
+    """Filter a data set; arguments, result and errors as `datasets.load`."""
     rows = dataset.interactions
     if min_rating is not None:
         if "rating" not in rows or not pd.api.types.is_numeric_dtype(rows["rating"]):
@@ -90,7 +91,7 @@ def _filter(dataset, min_user, min_item, min_rating):
     )
 
 
-def _long_table(users, sequences):
+def long_table(users, sequences):
     """One row an event from one sequence a user; timestamps count from 0."""
     lengths = np.array([len(sequence) for sequence in sequences])
     step = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
