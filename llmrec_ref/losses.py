@@ -7,6 +7,11 @@ gradients, and take hidden states and an item table in place of logits.
 
 import numpy as np
 
+# What ``train.fit`` minimises, by name: full over the catalogue, the same in chunks, and with negatives,
+# of which these take so many a target by default.
+LOSSES = ("cross_entropy", "chunked_cross_entropy", "sampled_softmax", "bce", "gbce")
+SAMPLED = dict(sampled_softmax=16, bce=1, gbce=16)
+
 
 def log_softmax(logits):
     r"""Logarithms of the probabilities that logits stand for.

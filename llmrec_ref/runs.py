@@ -1,159 +1,17 @@
-"""What training leaves behind: its history, and run folders that either framework can load."""
+"""Run folders, which either framework can load."""
 
-import ctypes
 import json
-import sys
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 
-from llmrec_ref.evaluate import evaluate
-from llmrec_ref.sequences import sample_negatives
-from llmrec_ref.splits import flatten
+from llmrec_ref.losses import LOSSES, SAMPLED  # noqa: F401: where they used to be
+from llmrec_ref.memory import keep_memory  # noqa: F401
+from llmrec_ref.training import History  # noqa: F401
 
-LOSSES = ("cross_entropy", "chunked_cross_entropy", "sampled_softmax", "bce", "gbce")
-SAMPLED = dict(sampled_softmax=16, bce=1, gbce=16)  # these take negatives, and by default so many a target
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # of glibc's malloc.h
 FORMAT = 1  # of run folders; raise it when an old one can no longer be read
-
-
-@dataclass
-class History:
-    """What happened in training.
-
-    Attributes:
-        epochs: DataFrame, one row an epoch: ``epoch`` (from 1), ``loss`` (nats a target: mean of the batches'
-            losses), ``val_ndcg`` (NDCG@10 on validation, NaN without one; of fewer than ten items, NDCG of
-            them all), ``seconds`` (of training alone; TensorFlow's first epoch includes making its graph)
-            and what ``measure`` returned.
-        best_epoch: The epoch whose weights the model now has: the one with the best ``val_ndcg``, or the
-            last one without validation.
-        n_targets: Training targets an epoch.
-        settings: Arguments of ``fit``.
-        state: Arrays from which training can go on: weights and optimiser after the last epoch.
-    """
-
-    epochs: pd.DataFrame
-    best_epoch: int
-    n_targets: int
-    settings: dict
-    state: dict = field(repr=False)
-
-
-class Recorder:
-    """Collects epochs, keeps the best weights, and says when to stop.
-
-    Args:
-        split: Its validation part is scored after each epoch.
-        patience: Stop after so many epochs without a better NDCG@10; None = never.
-        resume: Run folder to go on from, or None.
-        measure: Function of the model that returns further numbers for the epoch's row, or None.
-    """
-
-    def __init__(self, split, patience, resume=None, measure=None):
-        if patience is not None and not len(split.validation):
-            raise ValueError("patience needs a validation part: make the split with validation=True.")
-        self.split, self.patience, self.measure, self.rows = split, patience, measure, []
-        self.best_epoch, self.best_weights = 0, None
-        if resume is not None:
-            metrics = json.loads((Path(resume) / "metrics.json").read_text())
-            self.rows, self.best_epoch = metrics["epochs"], metrics["best_epoch"]
-            self.best_weights = load_file(Path(resume) / "model.safetensors")
-
-    def end_epoch(self, model, weights, loss, seconds):
-        """Record an epoch; return True where training should stop.
-
-        Args:
-            model: Anything with ``score``.
-            weights: dict of its weights as arrays, copied.
-            loss: The epoch's training loss.
-            seconds: Its training time.
-        """
-        validation, val_ndcg = self.split.validation, None
-        if len(validation):
-            k = min(10, self.split.n_items)
-            val_ndcg = float(evaluate(model, validation, ks=(k,))[f"NDCG@{k}"].iloc[0])
-        best = self.rows[self.best_epoch - 1]["val_ndcg"] if self.best_epoch else None
-        row = dict(epoch=len(self.rows) + 1, loss=loss, val_ndcg=val_ndcg, seconds=seconds)
-        self.rows.append(row | (self.measure(model) if self.measure else {}))
-        if val_ndcg is None or best is None or val_ndcg > best:
-            self.best_epoch, self.best_weights = len(self.rows), weights
-        return self.patience is not None and len(self.rows) - self.best_epoch >= self.patience
-
-    def history(self, n_targets, settings, state):
-        """Return the `History`."""
-        epochs = pd.DataFrame(self.rows).astype({"val_ndcg": float})
-        return History(epochs, self.best_epoch, n_targets, settings, state)
-
-
-@contextmanager
-def keep_memory():
-    """While it lasts, freed memory stays in the process, for the next training step (Linux with glibc).
-
-    Else the logits of each step go back to the system, and the next step gets them anew, page by page, each
-    page cleared, which can cost a third of its time (``tests/benchmarks/step.py``).
-    """
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if not hasattr(libc, "mallopt"):
-        yield
-        return
-    libc.mallopt(M_MMAP_MAX, 0)
-    libc.mallopt(M_TRIM_THRESHOLD, -1)
-    try:
-        yield
-    finally:  # the default, and the largest values that glibc reaches by itself
-        libc.mallopt(M_MMAP_MAX, 2**16)
-        libc.mallopt(M_MMAP_THRESHOLD, 2**25)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**26)
-        libc.malloc_trim(0)
-
-
-def choose_loss(losses, loss):
-    """Return the training loss of that name in a framework's ``losses``; ValueError if there is none."""
-    if not callable(loss) and loss not in LOSSES:
-        raise ValueError(f"unknown loss {loss!r}: choose one of {', '.join(LOSSES)}.")
-    return loss if callable(loss) else losses.TRAINING[loss]
-
-
-def check_settings(settings):
-    """Refuse settings of ``train.fit`` with which nothing can be learned.
-
-    Args:
-        settings: dict of its arguments.
-
-    Raises:
-        ValueError: A number out of its range.
-    """
-    for name, least in dict(epochs=1, lr=0, warmup=0, n_negatives=1).items():
-        if settings[name] is not None and settings[name] < least:
-            raise ValueError(f"{name}={settings[name]}: it must be at least {least}.")
-
-
-def negative_sampler(loss, n_negatives, split):
-    """Return a function of targets (B, L) and a generator: what a loss takes beside them.
-
-    That is nothing; or negatives int64 (B, L, k), drawn uniformly; or for ``"sampled_softmax"`` negatives
-    drawn in proportion to how often an item is in training, and their log counts float32 (B, L, k).
-    """
-    if loss not in SAMPLED:
-        return lambda targets, rng: ()
-    if loss == "sampled_softmax":
-        seen = np.bincount(flatten(split.train.queries.histories)[0], minlength=split.n_items + 1)
-        return lambda targets, rng: sample_negatives((*targets.shape, n_negatives), seen, rng)
-    return lambda targets, rng: (rng.integers(1, split.n_items + 1, size=(*targets.shape, n_negatives)),)
-
-
-def count_targets(model, windows, batch_size, seed, progress):
-    """Count the targets of the first epoch, and print them if ``progress``."""
-    batches = model.batches(windows, batch_size, np.random.default_rng([seed, 0]))
-    n_targets = int(sum(np.count_nonzero(targets) for _, targets in batches))
-    if progress:
-        print(f"{n_targets:,} training targets an epoch")
-    return n_targets
 
 
 def write_run(folder, model, weights, framework, split, dataset, history, data, metrics, overwrite):
@@ -247,6 +105,12 @@ def read_resume(folder, model, framework):
     if not path.is_file():
         raise FileNotFoundError(f"{folder} has no resume.safetensors: save the run with history=history.")
     return load_file(path)
+
+
+def read_progress(folder):
+    """Return ``(rows, best_epoch, best_weights)`` of a run, from which `training.Progress` goes on."""
+    metrics = json.loads((Path(folder) / "metrics.json").read_text(encoding="utf-8"))
+    return metrics["epochs"], metrics["best_epoch"], load_file(Path(folder) / "model.safetensors")
 
 
 def check_weights(found, expected):

@@ -167,48 +167,6 @@ def check_config(config):
             raise ValueError("max_len=1 has no place for an item beside the mask: choose at least 2.")
 
 
-class NextItem:
-    """How a causal model is trained and asked: each position is followed by its target.
-
-    A mixin for models of either framework with ``config["max_len"]``.
-    """
-
-    def windows(self, histories, windows):
-        """Cut training sequences: see `training_windows`."""
-        return training_windows(histories, self.config["max_len"], windows)
-
-    def batches(self, windows, batch_size, rng):
-        """Make an epoch's batches: see `training_batches`."""
-        return training_batches(windows, self.config["max_len"], batch_size, rng)
-
-    def question(self, histories):
-        """Lay out histories for scoring: the next item is read off the last position."""
-        return _pad_to_bucket(histories, self.config["max_len"])
-
-
-class Cloze:
-    """How a bidirectional model is trained and asked: it finds the items that masks hide.
-
-    A mixin for models of either framework with ``config["max_len"]``, ``config["n_items"]`` and
-    ``config["mask_probability"]``. The mask is item number n_items + 1.
-    """
-
-    def windows(self, histories, windows):
-        """Cut training sequences into windows of at most ``max_len`` items: see `training_windows`."""
-        return training_windows(histories, self.config["max_len"] - 1, windows)
-
-    def batches(self, windows, batch_size, rng):
-        """Make an epoch's batches: see `cloze_batches`."""
-        sizes = self.config["max_len"], self.config["n_items"] + 1, self.config["mask_probability"]
-        return cloze_batches(windows, *sizes, batch_size, rng)
-
-    def question(self, histories):
-        """Lay out histories for scoring: the newest ``max_len`` - 1 items, and a mask for the next one."""
-        mask = np.array([self.config["n_items"] + 1])
-        newest = [np.append(history[-self.config["max_len"] + 1 :], mask) for history in histories]
-        return _pad_to_bucket(newest, self.config["max_len"])
-
-
 def _buckets(lengths, max_len, batch_size, rng):
     """Shuffle windows into batches (row numbers, width) of similar length, in random order."""
     _check_size(batch_size=batch_size)
@@ -225,7 +183,8 @@ def _widths(lengths, max_len):
     return sizes[np.searchsorted(sizes, np.minimum(lengths, max_len))]
 
 
-def _pad_to_bucket(histories, max_len):
+def pad_to_bucket(histories, max_len):
+    """Lay histories into an array as wide as training lays out the longest: see `pad_left`."""
     longest = max(map(len, histories), default=max_len)
     return pad_left(histories, _widths([longest], max_len)[0])
 

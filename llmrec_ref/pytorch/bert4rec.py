@@ -26,14 +26,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from llmrec_ref.objectives import Cloze
+from llmrec_ref.pytorch.layers import Block
 from llmrec_ref.pytorch.model import ItemModel
-from llmrec_ref.pytorch.sasrec import Block
-from llmrec_ref.sequences import Cloze, check_config
+from llmrec_ref.sequences import check_config
 
 # Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding; n_items + 1 is the mask).
 
 
-class BERT4Rec(Cloze, ItemModel):
+class BERT4Rec(ItemModel):
     """Logits of the items that masks stand for.
 
     Args:
@@ -59,6 +60,7 @@ class BERT4Rec(Cloze, ItemModel):
             mask_probability=mask_probability,
         )  # fmt: skip
         check_config(self.config)
+        self.objective = Cloze(max_len, n_items + 1, mask_probability)
         self.items = nn.Embedding(n_items + 2, dim)
         self.positions = nn.Embedding(max_len, dim)
         self.dropout = nn.Dropout(dropout)

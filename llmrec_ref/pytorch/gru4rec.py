@@ -17,13 +17,14 @@ ICLR 2016 (arXiv:1511.06939). Where this differs from the paper:
 import torch
 from torch import nn
 
+from llmrec_ref.objectives import NextItem
 from llmrec_ref.pytorch.model import ItemModel
-from llmrec_ref.sequences import NextItem, check_config
+from llmrec_ref.sequences import check_config
 
 # Shapes: B batch, L length, D width, V = n_items + 1 (0 is padding).
 
 
-class GRU4Rec(NextItem, ItemModel):
+class GRU4Rec(ItemModel):
     """Next-item logits for every position of a history.
 
     Args:
@@ -42,6 +43,7 @@ class GRU4Rec(NextItem, ItemModel):
         super().__init__()
         self.config = dict(n_items=n_items, dim=dim, n_layers=n_layers, max_len=max_len, dropout=dropout)
         check_config(self.config)
+        self.objective = NextItem(max_len)
         self.items = nn.Embedding(n_items + 1, dim)
         self.recurrent = nn.ModuleList(nn.GRU(dim, dim, batch_first=True) for _ in range(n_layers))
         self.dropout = nn.Dropout(dropout)

@@ -16,8 +16,6 @@ Each returns a float32 scalar: the mean over the targets, in nats; 0 (and gradie
 import torch
 import torch.nn.functional as F
 
-from llmrec_ref.runs import LOSSES
-
 CHUNK = 128  # targets whose logits are made at a time: few enough to stay near the processor
 CALIBRATION = 0.75  # t of gBCE
 
@@ -124,9 +122,26 @@ def gbce(hidden, table, targets, negatives, t=CALIBRATION):
     return _mean(nats) / (k + 1)
 
 
-TRAINING = dict(
-    zip(LOSSES, (full_softmax, chunked_softmax, sampled_softmax, bce, gbce), strict=True)
-)  # by name
+TRAINING = {  # what `fit` takes by name
+    "cross_entropy": full_softmax,
+    "chunked_cross_entropy": chunked_softmax,
+    "sampled_softmax": sampled_softmax,
+    "bce": bce,
+    "gbce": gbce,
+}
+
+
+def of_batch(loss):
+    """Make a function of a model and a batch of `objectives.Ranking`, from a loss's name or itself."""
+    function = loss if callable(loss) else TRAINING[loss]
+
+    def batch_loss(model, batch):
+        valid = batch["targets"] > 0
+        hidden = model.encode(batch["item_ids"])[valid]  # (N, D)
+        drawn = (batch[name][valid] for name in ("negatives", "log_counts") if name in batch)
+        return function(hidden, model.table, batch["targets"][valid], *drawn)
+
+    return batch_loss
 
 
 def _logits(hidden, table):

@@ -11,7 +11,10 @@ SCORE_BATCH = 256  # queries at a time
 
 
 class ItemModel(nn.Module):
-    """A model with item embeddings ``items``, a ``config`` and ``encode``; V = n_items + 1, 0 is padding."""
+    """A model with item embeddings ``items``, ``config``, ``objective`` and ``encode``.
+
+    V = n_items + 1, 0 is padding.
+    """
 
     def initialise(self, seed):
         """Draw all matrices from N(0, 0.02²) and set biases to 0."""
@@ -51,7 +54,7 @@ class ItemModel(nn.Module):
             ValueError: An empty history, or an item number outside 1..n_items.
         """
         check_histories(queries, self.config["n_items"])
-        item_ids = torch.from_numpy(self.question(queries.histories))
+        item_ids = torch.from_numpy(self.objective.question(queries.histories))
         training = self.training
         self.eval()
         scores = [

@@ -1,0 +1,160 @@
+"""What a model is trained to do: what a batch holds, and how the model is asked (NumPy only).
+
+The training loop knows an objective by these alone, whatever the network:
+
+- ``batches(rng)``: an epoch, shuffled, as a sized iterable of dicts of arrays.
+- ``loss(model, batch)``: what to minimise, a scalar of the framework, of a batch of its tensors. An
+  objective for item models leaves it to the frameworks' ``losses``, by name.
+- ``validate(model)``: a float, higher is better, or None without validation. ``metric`` names it.
+
+Item models hold a `NextItem` or a `Cloze`, which `Ranking` binds to the data. Another objective is an
+argument of ``train.fit``.
+"""
+
+import numpy as np
+
+from llmrec_ref.evaluate import evaluate
+from llmrec_ref.losses import LOSSES, SAMPLED
+from llmrec_ref.sequences import (
+    cloze_batches,
+    pad_to_bucket,
+    sample_negatives,
+    training_batches,
+    training_windows,
+)
+from llmrec_ref.splits import flatten
+
+
+class NextItem:
+    """Each item of a window is followed by its target: for models that look back only.
+
+    Args:
+        max_len: Positions a model sees.
+    """
+
+    def __init__(self, max_len):
+        self.max_len = max_len
+
+    def windows(self, histories, windows="newest"):
+        """Cut training sequences: see `sequences.training_windows`."""
+        return training_windows(histories, self.max_len, windows)
+
+    def batches(self, windows, batch_size, rng):
+        """Make an epoch's batches: see `sequences.training_batches`."""
+        return training_batches(windows, self.max_len, batch_size, rng)
+
+    def question(self, histories):
+        """Lay out histories for scoring: the next item is read off the last position."""
+        return pad_to_bucket(histories, self.max_len)
+
+
+class Cloze:
+    """Masks hide items, which are the targets: for models that look both ways.
+
+    Args:
+        max_len: Positions a model sees.
+        mask: Number of the token that stands for a hidden item.
+        mask_probability: Of each item, in training.
+    """
+
+    def __init__(self, max_len, mask, mask_probability):
+        self.max_len, self.mask, self.mask_probability = max_len, mask, mask_probability
+
+    def windows(self, histories, windows="newest"):
+        """Cut windows of at most ``max_len`` items: see `sequences.training_windows`."""
+        return training_windows(histories, self.max_len - 1, windows)
+
+    def batches(self, windows, batch_size, rng):
+        """Make an epoch's batches: see `sequences.cloze_batches`."""
+        rules = self.max_len, self.mask, self.mask_probability
+        return cloze_batches(windows, *rules, batch_size, rng)
+
+    def question(self, histories):
+        """Lay out histories for scoring: the newest items, and a mask for the next one."""
+        newest = [np.append(history[1 - self.max_len :], self.mask) for history in histories]
+        return pad_to_bucket(newest, self.max_len)
+
+
+class Ranking:
+    """`NextItem` or `Cloze` on the data of a split, validated by ranking.
+
+    Args:
+        objective: What makes windows and batches.
+        split: `splits.Split`.
+        settings: `training.Settings`.
+
+    Raises:
+        ValueError: No history to train on, or ``patience`` without a validation part.
+    """
+
+    metric = "val_ndcg"
+
+    def __init__(self, objective, split, settings):
+        self.objective, self.split, self.settings = objective, split, settings
+        if settings.patience is not None and not len(split.validation):
+            raise ValueError("patience needs a validation part: make the split with validation=True.")
+        self.windows = objective.windows(split.train.queries.histories, settings.windows)
+        self.draw = negative_sampler(settings.loss_name, settings.n_negatives, split)
+        first = self.batches(np.random.default_rng([settings.seed, 0]))
+        self.n_targets = int(sum(np.count_nonzero(targets) for _, targets in first.pairs))
+
+    def batches(self, rng):
+        """Make an epoch's batches of int64 ``item_ids`` and ``targets`` (B, L), 0 = none.
+
+        Beside them, for a loss that samples, int64 ``negatives`` (B, L, k) and the float32
+        ``log_counts`` of `sequences.sample_negatives`, drawn as each batch is asked for.
+        """
+        pairs = self.objective.batches(self.windows, self.settings.batch_size, rng)
+        # a generator of their own, so that batches and dropout do not depend on the loss
+        seeds = np.atleast_1d(rng.bit_generator.seed_seq.entropy)
+        return _Batches(pairs, self.draw, np.random.default_rng([*seeds, 1]))
+
+    def validate(self, model):
+        """Return NDCG@10, or of all items where they are fewer; None without validation."""
+        if not len(self.split.validation):
+            return None
+        k = min(10, self.split.n_items)
+        return evaluate(model, self.split.validation, ks=(k,))[f"NDCG@{k}"].item()
+
+
+class _Batches:
+    """An epoch's batches, whose negatives are drawn one batch at a time."""
+
+    def __init__(self, pairs, draw, rng):
+        self.pairs, self.draw, self.rng = pairs, draw, rng
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def __iter__(self):
+        for item_ids, targets in self.pairs:
+            yield dict(item_ids=item_ids, targets=targets) | self.draw(targets, self.rng)
+
+
+def bind(objective, split, settings):
+    """Return what the training loop asks: an objective that makes windows is put on the split."""
+    return Ranking(objective, split, settings) if hasattr(objective, "windows") else objective
+
+
+def negative_sampler(loss, n_negatives, split):
+    """Return a function of targets (B, L) and a generator: the arrays a loss wants beside them.
+
+    None; or, for a loss that samples or a function with ``n_negatives``, ``negatives`` int64
+    (B, L, k), drawn uniformly; or for ``"sampled_softmax"`` negatives
+    drawn in proportion to how often an item is in training, and their ``log_counts`` float32
+    (B, L, k).
+    """
+    if loss == "sampled_softmax":
+        items = flatten(split.train.queries.histories)[0]
+        seen = np.bincount(items, minlength=split.n_items + 1)
+
+        def draw(targets, rng):
+            drawn = sample_negatives((*targets.shape, n_negatives), seen, rng)
+            return dict(zip(("negatives", "log_counts"), drawn, strict=True))
+
+        return draw
+    if n_negatives is None or (loss in LOSSES and loss not in SAMPLED):
+        return lambda targets, rng: {}
+    return lambda targets, rng: dict(
+        negatives=rng.integers(1, split.n_items + 1, size=(*targets.shape, n_negatives))
+    )

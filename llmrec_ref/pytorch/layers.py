@@ -1,0 +1,43 @@
+"""Layers that models share: attention, and the block of a Transformer."""
+
+import torch.nn.functional as F
+from torch import nn
+
+# Shapes: B batch, L length, D width, H heads.
+
+
+class Attention(nn.Module):
+    """Causal multi-head self-attention that never looks at padding."""
+
+    def __init__(self, dim, n_heads, dropout):
+        super().__init__()
+        self.n_heads, self.dropout = n_heads, dropout
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x, visible):
+        """Map float32 (B, L, D) to the same; ``visible`` bool (B, 1, L, L): may query see key?"""
+        B, L, D = x.shape
+        heads = (B, L, self.n_heads, D // self.n_heads)
+        q, k, v = (y.view(heads).transpose(1, 2) for y in self.qkv(x).chunk(3, -1))  # (B, H, L, D/H)
+        p = self.dropout if self.training else 0.0
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=p)
+        return self.out(x.transpose(1, 2).reshape(B, L, D))
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + feed_forward(norm(x))."""
+
+    def __init__(self, dim, n_heads, dropout):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=1e-5)
+        self.attention = Attention(dim, n_heads, dropout)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-5)
+        self.inner = nn.Linear(dim, dim)
+        self.outer = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, visible):
+        """Map float32 (B, L, D) to the same; ``visible`` as in `Attention`."""
+        x = x + self.dropout(self.attention(self.norm1(x), visible))
+        return x + self.dropout(self.outer(F.relu(self.inner(self.norm2(x)))))  # (B, L, D)
