@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 
-from llmrec_ref.losses import LOSSES, SAMPLED  # noqa: F401: where they used to be
+from llmrec_ref.losses import LOSSES, SAMPLED  # noqa: F401
 from llmrec_ref.memory import keep_memory  # noqa: F401
 from llmrec_ref.training import History  # noqa: F401
 

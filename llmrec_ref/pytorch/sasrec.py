@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from llmrec_ref.objectives import NextItem
-from llmrec_ref.pytorch.layers import Attention, Block  # noqa: F401: Attention is shown with the model
+from llmrec_ref.pytorch.layers import Attention, Block  # noqa: F401
 from llmrec_ref.pytorch.model import ItemModel
 from llmrec_ref.sequences import check_config
 

@@ -21,9 +21,7 @@ EPSILON = 1e-12  # of AdamW: PyTorch and Keras add it at different places, so it
 
 
 @keep_memory()
-def fit(
-    model, split, *, objective=None, resume=None, device="cpu", progress=True, measure=None, **settings
-):
+def fit(model, split, *, objective=None, resume=None, device="cpu", progress=True, measure=None, **settings):
     """Train a model with AdamW and leave it with the weights of its best epoch.
 
     Args:

@@ -25,14 +25,15 @@ Transformer", CIKM 2019 (arXiv:1904.06690). Where this differs from the paper:
 import numpy as np
 from keras import layers, ops
 
-from llmrec_ref.sequences import Cloze, check_config
+from llmrec_ref.objectives import Cloze
+from llmrec_ref.sequences import check_config
+from llmrec_ref.tensorflow.layers import Block
 from llmrec_ref.tensorflow.model import ItemModel, normal
-from llmrec_ref.tensorflow.sasrec import Block
 
 # Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding; n_items + 1 is the mask).
 
 
-class BERT4Rec(Cloze, ItemModel):
+class BERT4Rec(ItemModel):
     """Logits of the items that masks stand for.
 
     Args:
@@ -58,6 +59,7 @@ class BERT4Rec(Cloze, ItemModel):
             mask_probability=mask_probability,
         )  # fmt: skip
         check_config(self.config)
+        self.objective = Cloze(max_len, n_items + 1, mask_probability)
         draw = normal(seed)
         self.items = layers.Embedding(n_items + 2, dim, embeddings_initializer=draw, name="items")
         self.positions = layers.Embedding(max_len, dim, embeddings_initializer=draw, name="positions")

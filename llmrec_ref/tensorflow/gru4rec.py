@@ -18,13 +18,14 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from llmrec_ref.sequences import NextItem, check_config
+from llmrec_ref.objectives import NextItem
+from llmrec_ref.sequences import check_config
 from llmrec_ref.tensorflow.model import ItemModel, normal
 
 # Shapes: B batch, L length, D width, V = n_items + 1 (0 is padding).
 
 
-class GRU4Rec(NextItem, ItemModel):
+class GRU4Rec(ItemModel):
     """Next-item logits for every position of a history.
 
     Args:
@@ -43,6 +44,7 @@ class GRU4Rec(NextItem, ItemModel):
         super().__init__()
         self.config = dict(n_items=n_items, dim=dim, n_layers=n_layers, max_len=max_len, dropout=dropout)
         check_config(self.config)
+        self.objective = NextItem(max_len)
         draw = normal(seed)
         self.items = layers.Embedding(n_items + 1, dim, embeddings_initializer=draw, name="items")
         # N(0, 1/D): a state that passes through small matrices learns late

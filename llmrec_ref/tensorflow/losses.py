@@ -17,8 +17,6 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from llmrec_ref.runs import LOSSES
-
 CHUNK = 128  # positions whose logits are made at a time: few enough to stay near the processor
 CALIBRATION = 0.75  # t of gBCE
 
@@ -138,9 +136,26 @@ def gbce(hidden, table, targets, negatives, t=CALIBRATION):
     return _mean(nats, targets) / (k + 1)
 
 
-TRAINING = dict(
-    zip(LOSSES, (full_softmax, chunked_softmax, sampled_softmax, bce, gbce), strict=True)
-)  # by name
+TRAINING = {  # what `fit` takes by name
+    "cross_entropy": full_softmax,
+    "chunked_cross_entropy": chunked_softmax,
+    "sampled_softmax": sampled_softmax,
+    "bce": bce,
+    "gbce": gbce,
+}
+
+
+def of_batch(loss):
+    """Make a function of a model and a batch of `objectives.Ranking`, from a loss's name or itself."""
+    function = loss if callable(loss) else TRAINING[loss]
+
+    def batch_loss(model, batch):
+        valid = batch["targets"] > 0
+        names = [name for name in ("targets", "negatives", "log_counts") if name in batch]
+        hidden = tf.boolean_mask(model.encode(batch["item_ids"]), valid)  # (N, D)
+        return function(hidden, model.table, *(tf.boolean_mask(batch[name], valid) for name in names))
+
+    return batch_loss
 
 
 def _logits(hidden, table):

@@ -16,7 +16,10 @@ def normal(seed):
 
 
 class ItemModel(keras.Model):
-    """A model with item embeddings ``items``, a ``config`` and ``encode``; V = n_items + 1, 0 is padding."""
+    """A model with item embeddings ``items``, ``config``, ``objective`` and ``encode``.
+
+    V = n_items + 1, 0 is padding.
+    """
 
     @property
     def table(self):
@@ -53,7 +56,7 @@ class ItemModel(keras.Model):
             ValueError: An empty history, or an item number outside 1..n_items.
         """
         check_histories(queries, self.config["n_items"])
-        item_ids = self.question(queries.histories)
+        item_ids = self.objective.question(queries.histories)
         scores = [
             self.newest_logits(batch).numpy()
             for batch in np.split(item_ids, range(SCORE_BATCH, len(item_ids), SCORE_BATCH))

@@ -18,53 +18,15 @@ numbering. Where this differs from the paper:
 import numpy as np
 from keras import layers, ops
 
-from llmrec_ref.sequences import NextItem, check_config
+from llmrec_ref.objectives import NextItem
+from llmrec_ref.sequences import check_config
+from llmrec_ref.tensorflow.layers import Attention, Block  # noqa: F401
 from llmrec_ref.tensorflow.model import ItemModel, normal
 
 # Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding).
 
 
-class Attention(layers.Layer):
-    """Causal multi-head self-attention that never looks at padding."""
-
-    def __init__(self, dim, n_heads, dropout, initializer, **kwargs):
-        super().__init__(**kwargs)
-        self.n_heads = n_heads
-        self.qkv = layers.Dense(3 * dim, kernel_initializer=initializer, name="qkv")
-        self.out = layers.Dense(dim, kernel_initializer=initializer, name="out")
-        self.dropout = layers.Dropout(dropout)
-
-    def call(self, x, visible):
-        """Map float32 (B, L, D) to the same; ``visible`` bool (B, 1, L, L): may query see key?"""
-        B, L, D = ops.shape(x)
-        heads = (B, L, self.n_heads, D // self.n_heads)
-        q, k, v = (ops.reshape(y, heads) for y in ops.split(self.qkv(x), 3, axis=-1))
-        similarity = ops.einsum("bqhd,bkhd->bhqk", q, k) / (D // self.n_heads) ** 0.5
-        weights = self.dropout(ops.softmax(ops.where(visible, similarity, -np.inf)))  # (B, H, L, L)
-        x = ops.einsum("bhqk,bkhd->bqhd", weights, v)
-        return self.out(ops.reshape(x, (B, L, D)))
-
-
-class Block(layers.Layer):
-    """x + attention(norm(x)), then x + feed_forward(norm(x))."""
-
-    def __init__(self, dim, n_heads, dropout, initializer, **kwargs):
-        super().__init__(**kwargs)
-        self.norm1 = layers.LayerNormalization(epsilon=1e-5, name="norm1")
-        self.attention = Attention(dim, n_heads, dropout, initializer, name="attention")
-        self.norm2 = layers.LayerNormalization(epsilon=1e-5, name="norm2")
-        self.inner = layers.Dense(dim, kernel_initializer=initializer, name="inner")
-        self.outer = layers.Dense(dim, kernel_initializer=initializer, name="outer")
-        self.dropout1 = layers.Dropout(dropout)
-        self.dropout2 = layers.Dropout(dropout)
-
-    def call(self, x, visible):
-        """Map float32 (B, L, D) to the same; ``visible`` as in `Attention`."""
-        x = x + self.dropout1(self.attention(self.norm1(x), visible))
-        return x + self.dropout2(self.outer(ops.relu(self.inner(self.norm2(x)))))  # (B, L, D)
-
-
-class SASRec(NextItem, ItemModel):
+class SASRec(ItemModel):
     """Next-item logits for every position of a history.
 
     Args:
@@ -86,6 +48,7 @@ class SASRec(NextItem, ItemModel):
             n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads, max_len=max_len, dropout=dropout
         )
         check_config(self.config)
+        self.objective = NextItem(max_len)
         draw = normal(seed)
         self.items = layers.Embedding(n_items + 1, dim, embeddings_initializer=draw, name="items")
         self.positions = layers.Embedding(max_len, dim, embeddings_initializer=draw, name="positions")

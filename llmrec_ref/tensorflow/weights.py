@@ -13,9 +13,9 @@ GRU_NAMES = {
 
 
 def get_weights(model):
-    """Return a copy of a model's weights, dict of float32 arrays by PyTorch's names."""
+    """Return a copy of all of a model's weights, frozen ones too: dict of arrays by PyTorch's names."""
     weights = {}
-    for variable in model.trainable_variables:
+    for variable in model.weights:
         array = _layout(variable, variable.numpy())
         names = _names(variable)
         arrays = array if len(names) > 1 else [array]
@@ -27,7 +27,7 @@ def get_weights(model):
 def set_weights(model, weights):
     """Give a model the weights of `get_weights`, of either framework; ValueError if they do not fit."""
     check_weights(weights, get_weights(model))
-    for variable in model.trainable_variables:
+    for variable in model.weights:
         arrays = [weights[name] for name in _names(variable)]
         variable.assign(_layout(variable, arrays[0] if len(arrays) == 1 else np.stack(arrays), back=True))
 
@@ -48,3 +48,22 @@ def _layout(variable, array, back=False):
         z, r, h = np.split(array, 3, axis=-1)
         array = np.concatenate([r, z, h], axis=-1)
     return array.T if variable.path.endswith("kernel") and not back else array
+
+
+def dropout_seeds(model):
+    """Return the states of a model's random generators: variables, but no weights."""
+    return [variable for variable in model.variables if "seed_generator" in variable.path]
+
+
+def get_state(model, optimizer):
+    """Return weights and AdamW's variables as one dict of arrays, all that the next epoch depends on."""
+    moments = {f"optimizer.{i}": np.asarray(variable) for i, variable in enumerate(optimizer.variables)}
+    return {f"model.{name}": weight for name, weight in get_weights(model).items()} | moments
+
+
+def set_state(model, optimizer, arrays):
+    """Undo `get_state`, but for the learning rate, which is a setting."""
+    set_weights(model, {name[6:]: array for name, array in arrays.items() if name.startswith("model.")})
+    for i, variable in enumerate(optimizer.variables):
+        if not variable.path.endswith("learning_rate"):
+            variable.assign(arrays[f"optimizer.{i}"])
