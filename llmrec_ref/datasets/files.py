@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from llmrec_ref.datasets.columns import find_roles, header_hint, plain_name
 from llmrec_ref.datasets.events import to_dataset
@@ -40,13 +41,15 @@ def read_file(path, columns, sep, encoding, drop_missing, **options):
         notes = [f"Read {len(events):,} interactions of {path.name}: one line a user, oldest item first."]
         return to_dataset(path.name, events, {}, notes, drop_missing, **options | {"time_unit": "steps"})
     notes = []
-    if kind == "parquet":
-        frame = _read_parquet(path)
-    elif kind == "jsonl":
-        frame = _read_json_lines(path, _text(path, encoding))
-    else:
-        frame, columns = _read_text(path, kind, columns, sep, encoding, notes)
-    return read_frame(frame, str(path), path.name, columns, drop_missing, notes, **options)
+    with tqdm(total=2, desc=f"reading {path.name}", delay=2, leave=False) as bar:  # shows for large files
+        if kind == "parquet":
+            frame = _read_parquet(path)
+        elif kind == "jsonl":
+            frame = _read_json_lines(path, _text(path, encoding))
+        else:
+            frame, columns = _read_text(path, kind, columns, sep, encoding, notes)
+        bar.update()
+        return read_frame(frame, str(path), path.name, columns, drop_missing, notes, **options)
 
 
 def read_frame(frame, source, name, columns, drop_missing, notes=(), **options):
