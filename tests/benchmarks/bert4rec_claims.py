@@ -21,10 +21,10 @@ from scipy.stats import rankdata
 
 from llmrec_ref import datasets, splits
 from llmrec_ref.evaluate import evaluate
+from llmrec_ref.objectives import Cloze, NextItem
 from llmrec_ref.pytorch import train
 from llmrec_ref.pytorch.bert4rec import BERT4Rec
 from llmrec_ref.pytorch.sasrec import SASRec
-from llmrec_ref.sequences import pad_left
 
 LIVE = dict(sizes=dict(max_len=20, dropout=0.1), lr=4e-3, epochs=dict(BERT4Rec=20, SASRec=20))
 PEOPLE = 100  # whose histories fill the model, for attention and effects
@@ -36,34 +36,33 @@ PROTOCOL = (
 )
 
 
-class Counted(BERT4Rec):
-    """BERT4Rec that counts its training targets."""
-
-    n_targets = 0
+class NeverTheNewest(Cloze):
+    """Cloze that never asks for the newest film: another one is hidden in its place."""
 
     def batches(self, windows, batch_size, rng):
-        """Make an epoch's batches and count."""
+        """Make the batches of `Cloze` and exchange what is hidden."""
         batches = super().batches(windows, batch_size, rng)
-        self.n_targets += sum(int((targets > 0).sum()) for _, targets in batches)
-        return batches
-
-
-class NeverTheNewest(Counted):
-    """BERT4Rec that is never asked for the newest film: another one is hidden in its place."""
-
-    def batches(self, windows, batch_size, rng):
-        """Make the batches of BERT4Rec and exchange what is hidden."""
-        batches, mask = super().batches(windows, batch_size, rng), self.config["n_items"] + 1
         draw = np.random.default_rng(0)  # its own, so that the batches stay those of BERT4Rec
         for inputs, targets in batches:
             for row in np.flatnonzero(targets[:, -1]):
                 seen = np.flatnonzero((inputs[row] > 0) & (targets[row] == 0))
                 inputs[row, -1], targets[row, -1] = targets[row, -1], 0
-                if len(seen) == 0:  # all were hidden: none is left to exchange with
-                    self.n_targets -= 1
-                    continue
-                other = draw.choice(seen)
-                inputs[row, other], targets[row, other] = mask, inputs[row, other]
+                if len(seen):  # else all were hidden: none is left to exchange with
+                    other = draw.choice(seen)
+                    inputs[row, other], targets[row, other] = self.mask, inputs[row, other]
+        return batches
+
+
+class Counted:
+    """An objective that counts the targets of all batches it makes."""
+
+    def __init__(self, objective):
+        self.objective, self.windows, self.n_targets = objective, objective.windows, 0
+
+    def batches(self, windows, batch_size, rng):
+        """Make an epoch's batches and count."""
+        batches = self.objective.batches(windows, batch_size, rng)
+        self.n_targets += sum(int((targets > 0).sum()) for _, targets in batches)
         return batches
 
 
@@ -71,7 +70,7 @@ def without_mask(model):
     """Return a copy of the model whose answer is read off the newest film."""
     careless = type(model)(**model.config)
     careless.load_state_dict(model.state_dict())
-    careless.question = lambda histories: pad_left(histories, model.config["max_len"])
+    careless.objective = NextItem(model.config["max_len"])
     return careless
 
 
@@ -98,7 +97,8 @@ def last_logits(model, inputs):
 def hiding_more(model, split):
     """Return the loss on the last film when a share of the others is hidden too."""
     rng, found = np.random.default_rng(0), {}
-    question, targets = model.question(split.test.queries.histories), np.concatenate(split.test.targets)
+    question = model.objective.question(split.test.queries.histories)
+    targets = np.concatenate(split.test.targets)
     for share in SHARES:
         hidden = (rng.random(question.shape) < share) & (question > 0)
         logits = last_logits(model, np.where(hidden, split.n_items + 1, question))
@@ -109,7 +109,7 @@ def hiding_more(model, split):
 @torch.no_grad()
 def mask_competes(model, split):
     """Return the share of people with the mask among their first ten and hundred, if its row took part."""
-    states = model.encode(torch.from_numpy(model.question(split.test.queries.histories)))[:, -1]
+    states = model.encode(torch.from_numpy(model.objective.question(split.test.queries.histories)))[:, -1]
     whole = (states @ model.items.weight.T)[:, 1:]
     ahead = (whole[:, :-1] > whole[:, -1:]).sum(dim=1).numpy()
     return {f"mask in first {k}": float((ahead < k).mean()) for k in (10, 100)}
@@ -153,7 +153,7 @@ def explanation(model, split):
     """Return how well attention, and recency alone, order the films by the size of their effect."""
     length = model.config["max_len"] - 1
     full = [history for history in split.test.queries.histories if len(history) >= length][:PEOPLE]
-    questions = model.question(full)
+    questions = model.objective.question(full)
     size, layers = np.abs(effects(model, questions)), attention_weights(model, questions)[:, :, :-1]
     guesses = {"layer 1": layers[0], "layer 2": layers[1], "both layers": layers.mean(axis=0)}
     guesses["recency"] = np.broadcast_to(np.arange(float(length)), size.shape)
@@ -174,15 +174,17 @@ def minus(a, b):
 def run(dataset, setting, seed):
     """Train and measure one seed; return {subject: {measure: number}}."""
     split = splits.leave_one_out(dataset, validation=False, seed=seed)
-    found, models = {}, {"BERT4Rec": Counted, "never the newest": NeverTheNewest, "SASRec": SASRec}
+    found, models = {}, {"BERT4Rec": BERT4Rec, "never the newest": BERT4Rec, "SASRec": SASRec}
     for name, kind in models.items():
         model = kind(split.n_items, **setting["sizes"], seed=seed)
-        epochs, lr = setting["epochs"]["SASRec" if name == "SASRec" else "BERT4Rec"], setting["lr"]
+        own = model.objective
+        objective = Counted(NeverTheNewest(**vars(own)) if name == "never the newest" else own)
+        epochs, lr = setting["epochs"][kind.__name__], setting["lr"]
         options = dict(lr=lr, batch_size=BATCH_SIZE, seed=seed, progress=False)
-        history = train.fit(model, split, epochs=epochs, **options)
+        history = train.fit(model, split, objective=objective, epochs=epochs, **options)
         found[name] = quality(model, split) | dict(training_nats=history.epochs["loss"].iloc[-1])
         if name != "SASRec":
-            found[name] |= dict(n_targets=model.n_targets)
+            found[name] |= dict(n_targets=objective.n_targets)
             found[f"{name} without mask"] = quality(without_mask(model), split)
         if name == "BERT4Rec":
             found[name] |= hiding_more(model, split) | mask_competes(model, split)

@@ -16,7 +16,7 @@ from torch import nn
 
 from llmrec_ref import datasets
 from llmrec_ref.pytorch import bert4rec
-from llmrec_ref.pytorch.sasrec import Block
+from llmrec_ref.pytorch.layers import Block
 
 LAST = 20  # epochs whose mean stands for a run: a single epoch's NDCG@10 is noise
 

@@ -1,5 +1,6 @@
 """What `make spread` records and writes, on cells made by hand; and that it reaches what ``fit`` trains."""
 
+import sys
 from importlib import import_module
 
 import nbformat
@@ -8,7 +9,6 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import jitter
-from llmrec_ref import runs
 from llmrec_ref.datasets import load
 from llmrec_ref.splits import leave_one_out
 from spread import cell_key, compare, need, write_tags
@@ -62,21 +62,39 @@ def test_tags_are_set_changed_and_taken_away(tmp_path):
     assert [each.metadata.get("tolerance-from") for each in written] == ["spread", "spread", None]
 
 
-@pytest.mark.trains
-@pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
-def test_what_fit_trains_is_shaken(framework, monkeypatch):
-    pytest.importorskip({"pytorch": "torch"}.get(framework, framework))
-    train = import_module(f"llmrec_ref.{framework}.train")
-    split = leave_one_out(load("world"), validation=False)
-    monkeypatch.setattr(runs, "count_targets", runs.count_targets)  # gives it back
+@pytest.fixture(name="fresh", params=["pytorch", "tensorflow"])
+def _fresh(request, monkeypatch):
+    """The name of a training module that is not imported yet, as in a new kernel."""
+    pytest.importorskip({"pytorch": "torch"}.get(request.param, request.param))
+    name = f"llmrec_ref.{request.param}.train"
+    package = import_module(name.rpartition(".")[0])
+    monkeypatch.setattr(package, "train", import_module(name))  # what is changed below is given back
+    for each in jitter.TRAIN:
+        monkeypatch.delitem(sys.modules, each, raising=False)
+    monkeypatch.setattr(sys, "meta_path", sys.meta_path.copy())
     monkeypatch.setattr(jitter, "trained", [])
+    return name
 
-    def trained():
+
+@pytest.mark.trains
+def test_what_fit_trains_is_shaken(fresh):
+    split = leave_one_out(load("world"), validation=False)
+
+    def weights():
+        train = import_module(fresh)
+        fit = train.fit  # as after "from llmrec_ref.pytorch.train import fit"
         model = train.SASRec(split.n_items, dim=8, n_layers=1, max_len=5)
-        train.fit(model, split, epochs=1, lr=1e-9, weight_decay=0, progress=False)
+        fit(model, split, epochs=1, lr=1e-9, weight_decay=0, progress=False)
         return np.concatenate([weight.ravel() for weight in train.get_weights(model).values()])
 
-    before = trained()
+    before = weights()
+    del sys.modules[fresh]
     jitter.start(seed=1)
-    change = np.abs(trained() - before).max()
+    change = np.abs(weights() - before).max()
     assert 1e-7 < change < 1e-4 and jitter.trained == ["SASRec"]
+
+
+def test_a_fit_that_a_cell_may_already_have_is_refused(fresh):
+    import_module(fresh)
+    with pytest.raises(RuntimeError, match="train is imported"):
+        jitter.start(seed=1)
