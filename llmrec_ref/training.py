@@ -50,7 +50,7 @@ class Settings:
 
     @property
     def loss_name(self):
-        """The loss as a word: of a function, its name; of a `functools.partial`, its function's."""
+        """The loss as a word; of a function or a `functools.partial` of one, its name."""
         loss = self.loss
         while isinstance(loss, partial):
             loss = loss.func
