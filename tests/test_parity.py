@@ -7,9 +7,10 @@ torch = pytest.importorskip("torch")
 tf = pytest.importorskip("tensorflow")
 
 from llmrec_ref import parity  # noqa: E402
+from llmrec_ref.losses import LOSSES  # noqa: E402
+from llmrec_ref.objectives import negative_sampler  # noqa: E402
 from llmrec_ref.pytorch import losses as torch_losses  # noqa: E402
 from llmrec_ref.pytorch import train as torch_train  # noqa: E402
-from llmrec_ref.runs import LOSSES, negative_sampler  # noqa: E402
 from llmrec_ref.splits import Part, Queries, Split  # noqa: E402
 from llmrec_ref.tensorflow import losses as tf_losses  # noqa: E402
 from llmrec_ref.tensorflow import train as tf_train  # noqa: E402
@@ -57,8 +58,8 @@ def twins(name, split):
 
 @pytest.fixture(scope="module")
 def batch(twins, split):
-    rows = twins[0].windows(split.train.queries.histories, "newest")
-    ((item_ids, targets),) = twins[0].batches(rows, 64, np.random.default_rng(0))
+    rows = twins[0].objective.windows(split.train.queries.histories, "newest")
+    ((item_ids, targets),) = twins[0].objective.batches(rows, 64, np.random.default_rng(0))
     return item_ids, targets
 
 
@@ -92,7 +93,7 @@ def holder(name):
 def test_gradients_agree(twins, split, batch, holder, loss):
     pytorch, tensorflow = twins
     item_ids, targets = batch
-    drawn = negative_sampler(loss, 20, split)(targets, np.random.default_rng(0))
+    drawn = negative_sampler(loss, 20, split)(targets, np.random.default_rng(0)).values()
     pytorch.zero_grad()
     there = targets > 0
     own = [torch.from_numpy(part[there]) for part in drawn]
