@@ -71,7 +71,7 @@ def fit(model, split, *, objective=None, resume=None, device="cpu", progress=Tru
                 break
 
     state = get_state(model, optimizer)
-    set_weights(model, done.best_weights)
+    set_weights(model.eval(), done.best_weights)
     return done.history(state)
 
 
