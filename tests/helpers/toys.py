@@ -113,10 +113,29 @@ def adamw(weights, batches, lr, weight_decay=0.01, warmup=0):
         gradient = batch["x"].astype(float).mean(axis=0)
         rate = lr * min(1, step / warmup) if warmup else lr
         first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
-        direction = first / (1 - 0.9**step) / np.sqrt(second / (1 - 0.999**step))
+        direction = first / (1 - 0.9**step) / (np.sqrt(second / (1 - 0.999**step)) + 1e-12)
         weights = weights - rate * weight_decay * weights - rate * direction
         path.append(weights)
     return path
+
+
+class Rows(Toy):
+    """Rows of a table are looked up, one several times, and each use has a gradient of its own."""
+
+    metric = "val_none"
+
+    def __init__(self):
+        x = np.random.default_rng(0).normal(size=(12, 2)).astype(np.float32)
+        super().__init__(6, rows=np.array([0, 0, 0, 1, 1, 0, 0, 2, 0, 1, 2, 0]), x=x)
+
+    def slopes(self, batch):
+        """The gradient of the table (4, 2); a batch of one row, whose mean it is."""
+        gradient = np.zeros((1, 4, 2))
+        np.add.at(gradient[0], batch["rows"], batch["x"] / len(batch["x"]))
+        return gradient
+
+    def validate(self, model):
+        return None
 
 
 class Watched:

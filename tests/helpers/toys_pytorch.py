@@ -29,6 +29,11 @@ class Slope(toys.Slope):
         return model(batch["x"]).mean() + batch["shift"].mean()
 
 
+class Rows(toys.Rows):
+    def loss(self, model, batch):
+        return (model.rows(batch["rows"]) * batch["x"]).sum(1).mean()
+
+
 class Toy(nn.Module):
     @torch.no_grad()
     def numbers(self, *arrays):
@@ -66,6 +71,13 @@ class Line(Toy):
 
     def forward(self, x=None):
         return self.w.detach() if x is None else x @ self.w
+
+
+class Lookup(Toy):
+    def __init__(self):
+        super().__init__()
+        self.rows = nn.Embedding(4, 2)
+        nn.init.ones_(self.rows.weight)
 
 
 class Bag(ItemModel):

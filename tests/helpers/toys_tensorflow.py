@@ -31,6 +31,11 @@ class Slope(toys.Slope):
         return ops.mean(model(batch["x"])) + ops.mean(batch["shift"])
 
 
+class Rows(toys.Rows):
+    def loss(self, model, batch):
+        return ops.mean(ops.sum(model.rows(batch["rows"]) * batch["x"], axis=1))
+
+
 class Toy(keras.Model):
     def numbers(self, *arrays):
         return np.array(self(arrays))
@@ -76,6 +81,16 @@ class Line(Toy):
 
     def numbers(self):
         return self.w.numpy()
+
+
+class Lookup(Toy):
+    def __init__(self):
+        super().__init__()
+        self.rows = layers.Embedding(4, 2, embeddings_initializer="ones", name="rows")
+        self(np.zeros(1, np.int64))  # makes the weights
+
+    def call(self, rows):
+        return self.rows(rows)
 
 
 class Bag(ItemModel):
