@@ -2,7 +2,7 @@
 
 The training loop knows an objective by these alone, whatever the network:
 
-- ``batches(rng)``: an epoch, shuffled, as a sized iterable of dicts of arrays.
+- ``batches(rng)``: an epoch, shuffled, as a sized iterable of dicts of arrays, always as many.
 - ``loss(model, batch)``: what to minimise, a scalar of the framework, of a batch of its tensors. An
   objective for item models leaves it to the frameworks' ``losses``, by name.
 - ``validate(model)``: a float, higher is better, or None without validation. ``metric`` names it.

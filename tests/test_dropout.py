@@ -71,12 +71,12 @@ def test_attention_weights(kit, name, block, training):
     layer = build(kit, name).blocks[block].attention
     x = np.random.default_rng(0).normal(size=(90, 100, 16)).astype(np.float32)
     itself = np.eye(100, dtype=bool)[None, None]
-    found = kit.attend(layer, x, itself, training)  # fresh biases are 0
+    found = kit.ask(layer, x, itself, training)  # fresh biases are 0
     assert np.mean((found == 0).all(axis=-1)) == (dropped() if training else 0)
     there = (found != 0).any(axis=-1)
     scale = 1 / (1 - RATE) if training else 1
     np.testing.assert_allclose(
-        found[there], scale * kit.attend(layer, x, itself, False)[there], rtol=1e-4, atol=1e-6
+        found[there], scale * kit.ask(layer, x, itself, False)[there], rtol=1e-4, atol=1e-6
     )
 
 
@@ -88,6 +88,18 @@ def test_gru4rec(kit, monkeypatch, place, training):
     out = kit.call(model, IDS, training)
     found = {"input": seen[0][-1][0], "first layer": seen[1][-1][0], "second layer": out}
     assert zeros(found[place]) == (dropped() if training else 0)
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_nothing_is_dropped_out_within_a_branch(kit, monkeypatch, name):
+    block = build(kit, name).blocks[0]
+    layers = block.norm1, block.attention, block.norm2, block.inner, block.outer
+    norm1, attention, norm2, inner, outer = (kit.watch(layer, monkeypatch) for layer in layers)
+    x = np.random.default_rng(0).normal(size=(3, 8, 16)).astype(np.float32)
+    kit.ask(block, x, np.ones((1, 1, 8, 8), bool), True)
+    np.testing.assert_array_equal(attention[0][0], norm1[0][1])
+    np.testing.assert_array_equal(inner[0][0], norm2[0][1])
+    np.testing.assert_array_equal(outer[0][0], np.maximum(inner[0][1], 0))
 
 
 @pytest.mark.parametrize("name", MODELS)

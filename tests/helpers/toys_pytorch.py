@@ -121,8 +121,8 @@ def watch(layer, monkeypatch):
     return seen
 
 
-def attend(layer, x, visible, training):
-    """What an attention layer makes of ``x``, whose query sees what is ``visible``."""
+def ask(layer, x, visible, training):
+    """What attention or a block makes of ``x``, whose query sees what is ``visible``."""
     with torch.no_grad():
         return layer.train(training)(torch.from_numpy(x), torch.from_numpy(visible)).numpy()
 

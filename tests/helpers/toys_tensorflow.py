@@ -146,8 +146,8 @@ def watch(layer, monkeypatch):
     return seen
 
 
-def attend(layer, x, visible, training):
-    """What an attention layer makes of ``x``, whose query sees what is ``visible``."""
+def ask(layer, x, visible, training):
+    """What attention or a block makes of ``x``, whose query sees what is ``visible``."""
     return Asked(layer)(x, visible, training=training).numpy()
 
 
