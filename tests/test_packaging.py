@@ -27,6 +27,7 @@ ROWS = [
     {"baselines"},
     {"evaluate"},
     {"check", "exercises"},
+    {"objectives", "training", "memory"},
     {"runs"},
     FRAMEWORKS,
     {"parity"},
