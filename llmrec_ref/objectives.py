@@ -2,7 +2,7 @@
 
 The training loop knows an objective by these alone, whatever the network:
 
-- ``batches(rng)``: an epoch, shuffled, as a sized iterable of dicts of arrays.
+- ``batches(rng)``: an epoch, shuffled, as a sized iterable of dicts of arrays, always as many.
 - ``loss(model, batch)``: what to minimise, a scalar of the framework, of a batch of its tensors. An
   objective for item models leaves it to the frameworks' ``losses``, by name.
 - ``validate(model)``: a float, higher is better, or None without validation. ``metric`` names it.
@@ -93,7 +93,7 @@ class Ranking:
         self.objective, self.split, self.settings = objective, split, settings
         if settings.patience is not None and not len(split.validation):
             raise ValueError("patience needs a validation part: make the split with validation=True.")
-        self.windows = objective.windows(split.train.queries.histories, settings.windows)
+        self.cut = objective.windows(split.train.queries.histories, settings.windows)
         self.draw = negative_sampler(settings.loss_name, settings.n_negatives, split)
         first = self.batches(np.random.default_rng([settings.seed, 0]))
         self.n_targets = int(sum(np.count_nonzero(targets) for _, targets in first.pairs))
@@ -104,7 +104,7 @@ class Ranking:
         Beside them, for a loss that samples, int64 ``negatives`` (B, L, k) and the float32
         ``log_counts`` of `sequences.sample_negatives`, drawn as each batch is asked for.
         """
-        pairs = self.objective.batches(self.windows, self.settings.batch_size, rng)
+        pairs = self.objective.batches(self.cut, self.settings.batch_size, rng)
         # a generator of their own, so that batches and dropout do not depend on the loss
         seeds = np.atleast_1d(rng.bit_generator.seed_seq.entropy)
         return _Batches(pairs, self.draw, np.random.default_rng([*seeds, 1]))

@@ -1,7 +1,7 @@
 """How models are trained: the settings, what happened, and when to stop."""
 
 import numbers
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 
 import numpy as np
@@ -58,7 +58,7 @@ class Settings:
 
     def as_dict(self):
         """Return the settings as a run folder holds them."""
-        return asdict(self) | {"loss": self.loss_name}
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"loss": self.loss_name}
 
 
 Settings.__doc__ = Settings.__doc__.replace(
@@ -80,8 +80,9 @@ def _check(f, value):
     if least is not None and (not isinstance(value, kind) or isinstance(value, bool)):
         what = "a whole number" if isinstance(least, int) else "a number"
         raise ValueError(f"{f.name}={value!r}: it must be {what}.")
-    if least is not None and not value >= least:
-        raise ValueError(f"{f.name}={value}: it must be at least {least}.")
+    if least is not None and not least <= value < np.inf:
+        finite = "" if isinstance(least, int) else " and finite"
+        raise ValueError(f"{f.name}={value}: it must be at least {least:g}{finite}.")
 
 
 @dataclass
@@ -122,6 +123,8 @@ class Progress:
     def __init__(self, objective, settings, weights, measure=None, start=None):
         self.objective, self.settings, self.measure = objective, settings, measure
         self.rows, self.best_epoch, self.best_weights = start or ([], 0, weights)
+        # a mask among the weights may be infinite: no divergence
+        self.infinite = _not_finite(weights)
         self.problem = None
 
     def end_epoch(self, model, weights, loss, seconds):
@@ -134,19 +137,20 @@ class Progress:
             seconds: Its training time.
         """
         epoch, metric = len(self.rows) + 1, self.objective.metric
-        broken = [name for name, weight in weights.items() if not np.isfinite(weight).all()]
+        broken = [name for name in _not_finite(weights) if name not in self.infinite]
         if broken or not np.isfinite(loss):
             what = f"weight {broken[0]}" if broken else "loss"
+            kept = f"of epoch {self.best_epoch}" if self.best_epoch else "it had before"
             self.problem = (
                 f"training diverged: in epoch {epoch} the {what} is not finite. The model has the "
-                f"weights of epoch {self.best_epoch}; train with a smaller lr, or with warmup."
+                f"weights {kept}; train with a smaller lr, or with warmup."
             )
             return True
         value = self.objective.validate(model)
         row = {"epoch": epoch, "loss": loss, metric: value, "seconds": seconds}
         self.rows.append(row | (self.measure(model) if self.measure else {}))
         best = self.rows[self.best_epoch - 1][metric] if self.best_epoch else None
-        if value is None or best is None or value > best:
+        if value is None or best is None or np.isnan(best) or value > best:
             self.best_epoch, self.best_weights = epoch, weights
         patience = self.settings.patience
         return patience is not None and epoch - self.best_epoch >= patience
@@ -158,3 +162,8 @@ class Progress:
         epochs = pd.DataFrame(self.rows).astype({self.objective.metric: float})
         n_targets = getattr(self.objective, "n_targets", None)
         return History(epochs, self.best_epoch, n_targets, self.settings.as_dict(), state)
+
+
+def _not_finite(weights):
+    """Return the names of weights that hold NaN or infinity."""
+    return [name for name, weight in weights.items() if not np.isfinite(weight).all()]

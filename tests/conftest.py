@@ -1,5 +1,7 @@
 """Cases for the losses of the three implementations; their expected values come from `llmrec_ref.losses`."""
 
+import importlib
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -71,3 +73,10 @@ def assert_agrees(found, expected, dtype):
 @pytest.fixture(name="assert_agrees")
 def _assert_agrees():
     return assert_agrees
+
+
+@pytest.fixture(scope="session", params=["pytorch", "tensorflow"])
+def kit(request):
+    """The module ``toys_pytorch`` or ``toys_tensorflow``: what differs in tests that are else the same."""
+    pytest.importorskip("torch" if request.param == "pytorch" else "tensorflow")
+    return importlib.import_module(f"toys_{request.param}")

@@ -6,10 +6,13 @@ import pytest
 torch = pytest.importorskip("torch")
 tf = pytest.importorskip("tensorflow")
 
+import toys_pytorch  # noqa: E402
+import toys_tensorflow  # noqa: E402
 from llmrec_ref import parity  # noqa: E402
+from llmrec_ref.losses import LOSSES  # noqa: E402
+from llmrec_ref.objectives import negative_sampler  # noqa: E402
 from llmrec_ref.pytorch import losses as torch_losses  # noqa: E402
 from llmrec_ref.pytorch import train as torch_train  # noqa: E402
-from llmrec_ref.runs import LOSSES, negative_sampler  # noqa: E402
 from llmrec_ref.splits import Part, Queries, Split  # noqa: E402
 from llmrec_ref.tensorflow import losses as tf_losses  # noqa: E402
 from llmrec_ref.tensorflow import train as tf_train  # noqa: E402
@@ -57,8 +60,8 @@ def twins(name, split):
 
 @pytest.fixture(scope="module")
 def batch(twins, split):
-    rows = twins[0].windows(split.train.queries.histories, "newest")
-    ((item_ids, targets),) = twins[0].batches(rows, 64, np.random.default_rng(0))
+    rows = twins[0].objective.windows(split.train.queries.histories, "newest")
+    ((item_ids, targets),) = twins[0].objective.batches(rows, 64, np.random.default_rng(0))
     return item_ids, targets
 
 
@@ -92,7 +95,7 @@ def holder(name):
 def test_gradients_agree(twins, split, batch, holder, loss):
     pytorch, tensorflow = twins
     item_ids, targets = batch
-    drawn = negative_sampler(loss, 20, split)(targets, np.random.default_rng(0))
+    drawn = negative_sampler(loss, 20, split)(targets, np.random.default_rng(0)).values()
     pytorch.zero_grad()
     there = targets > 0
     own = [torch.from_numpy(part[there]) for part in drawn]
@@ -162,3 +165,45 @@ def test_copy_needs_twins():
     for other in (fresh("SASRec", dim=8)[1], fresh("BERT4Rec")[1]):
         with pytest.raises(ValueError, match="another model"):
             parity.copy_weights(fresh("SASRec")[0], other)
+
+
+@pytest.mark.parametrize(("name", "network"), [("Pairs", "PairClassifier"), ("Towers", "TwoTowers")])
+def test_other_objectives_have_the_same_curves(split, name, network):
+    ours, theirs = getattr(toys_pytorch, name)(), getattr(toys_tensorflow, name)()
+    pytorch, tensorflow = (getattr(kit, network)(**ours.sizes) for kit in (toys_pytorch, toys_tensorflow))
+    parity.copy_weights(pytorch, tensorflow)
+    settings = dict(epochs=6, lr=1e-2, progress=False)
+    columns = ["loss", ours.metric]
+    one = torch_train.fit(pytorch, split, objective=ours, **settings).epochs[columns]
+    other = tf_train.fit(tensorflow, split, objective=theirs, **settings).epochs[columns]
+    assert one["loss"].iloc[-1] < one["loss"].iloc[0]
+    np.testing.assert_allclose(one, other, atol=1e-3)
+    parity.copy_weights(pytorch, tensorflow)
+    np.testing.assert_allclose(
+        pytorch.numbers(*ours.held_out[:2]), tensorflow.numbers(*ours.held_out[:2]), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("loaded", ["pytorch", "tensorflow"])
+def test_frozen_weights_go_to_the_other_framework(name, split, tmp_path, loaded):
+    """To the bit, from where they were trained, through a copy or a run folder."""
+    kits = [toys_pytorch, toys_tensorflow]
+    there, here = kits if loaded == "tensorflow" else kits[::-1]
+    sizes = SIZES | MORE[name] | dict(dim=2, dropout=0.5)
+    model = there.train.MODELS[name](**sizes)
+    there.freeze(model, but="items")
+    before = there.train.get_weights(model)
+    there.train.fit(model, split, epochs=1, lr=1e-2, progress=False)
+    weights = there.train.get_weights(model)
+    there.train.save(model, split, tmp_path)
+    found = [here.train.load(tmp_path)[0]]
+    if loaded == "tensorflow":
+        found.append(here.train.MODELS[name](**sizes, seed=1))
+        here.freeze(found[1], but="items")
+        parity.copy_weights(model, found[1])
+    for other in found:
+        copied = here.train.get_weights(other)
+        assert copied.keys() == weights.keys() == before.keys()
+        for key, weight in weights.items():
+            np.testing.assert_array_equal(copied[key], weight)
+            assert key == "items.weight" or (weight == before[key]).all()

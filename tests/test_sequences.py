@@ -4,8 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrec_ref.sequences import (
-    Cloze,
-    NextItem,
     check_config,
     cloze_batches,
     pad_left,
@@ -128,50 +126,6 @@ def test_cloze_batches_are_drawn_anew_and_repeat_with_the_seed():
         for seed in (0, 0, 1)
     )
     assert (first == again).all() and (first != other).any()
-
-
-class Causal(NextItem):
-    config = dict(max_len=6, n_items=MASK - 1)
-
-
-class Bidirectional(Cloze):
-    config = dict(max_len=6, n_items=MASK - 1, mask_probability=0.01)
-
-
-@pytest.mark.parametrize("n", [2, 5, 6, 9])
-def test_a_model_is_asked_as_it_was_trained(n):
-    """The question lays items where training laid them: the same items before the same last position."""
-    history, rng = np.arange(1, n + 1), np.random.default_rng(0)
-
-    ((item_ids, targets),) = Causal().batches(Causal().windows([history], "newest"), 1, rng)
-    question = Causal().question([history[:-1]])
-    assert question[0, -item_ids.shape[1] :].tolist() == item_ids[0].tolist()
-    assert not question[0, : -item_ids.shape[1]].any()
-    assert targets[0, -1] == n
-
-    windows = Bidirectional().windows([history], "newest")
-    assert all(len(window) <= 6 for window in windows)
-    for _ in range(100):  # until the newest item alone is hidden
-        ((item_ids, targets),) = Bidirectional().batches(windows, 1, rng)
-        if np.flatnonzero(targets[0]).tolist() == [item_ids.shape[1] - 1]:
-            break
-    question = Bidirectional().question([history[:-1]])
-    assert question[0, -item_ids.shape[1] :].tolist() == item_ids[0].tolist()
-    assert not question[0, : -item_ids.shape[1]].any()
-    assert targets[0, -1] == n and question[0, -1] == MASK
-
-
-def test_questions_keep_the_newest_items():
-    histories = [np.arange(1, 10), np.array([7])]
-    assert Causal().question(histories).tolist() == [[4, 5, 6, 7, 8, 9], [0, 0, 0, 0, 0, 7]]
-    assert Bidirectional().question(histories).tolist() == [[5, 6, 7, 8, 9, MASK], [0, 0, 0, 0, 7, MASK]]
-    assert Causal().question([]).shape == Bidirectional().question([]).shape == (0, 6)
-
-
-@pytest.mark.parametrize("model", [Causal(), Bidirectional()])
-def test_all_windows_of_a_model_hold_all_items(model):
-    windows = model.windows([np.arange(1, 30)], "all")
-    assert set(np.concatenate(windows)) == set(range(1, 30))
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=20), st.integers(1, 50), st.integers(0, 99))

@@ -60,18 +60,20 @@ def fit(model, split, *, objective=None, resume=None, device="cpu", progress=Tru
     if progress and hasattr(objective, "n_targets"):
         print(f"{objective.n_targets:,} training targets an epoch")
 
-    with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
-        bar = tqdm(range(len(done.rows), settings.epochs), desc="epochs", disable=not progress)
-        for epoch in bar:
-            clock = time.perf_counter()
-            loss = _epoch(model, objective, batch_loss, optimizer, settings, epoch, bar.disable)
-            stop = done.end_epoch(model.eval(), get_weights(model), loss, time.perf_counter() - clock)
-            bar.set_postfix(done.rows[-1] if done.rows else {})
-            if stop:
-                break
-
-    state = get_state(model, optimizer)
-    set_weights(model, done.best_weights)
+    try:
+        with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
+            bar = tqdm(range(len(done.rows), settings.epochs), desc="epochs", disable=not progress)
+            for epoch in bar:
+                clock = time.perf_counter()
+                loss = _epoch(model, objective, batch_loss, optimizer, settings, epoch, bar.disable)
+                seconds = time.perf_counter() - clock
+                stop = done.end_epoch(model.eval(), get_weights(model), loss, seconds)
+                bar.set_postfix(done.rows[-1] if done.rows else {})
+                if stop:
+                    break
+    finally:  # whatever ended training, the model has its best weights
+        state = get_state(model, optimizer)
+        set_weights(model.eval(), done.best_weights)
     return done.history(state)
 
 

@@ -44,7 +44,9 @@ class Trainer(keras.Model):
         with tf.GradientTape() as tape:
             loss = self(batch, training=True)
         variables = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        # dense: of a row that a batch looks up twice, Keras would square each gradient by itself
+        found = [g if g is None else tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)]
+        self.optimizer.apply(found, variables)
         self.mean_loss.update_state(loss)
         return {"loss": self.mean_loss.result()}
 
@@ -144,10 +146,11 @@ def fit(model, split, *, objective=None, resume=None, device="cpu", progress=Tru
         trainer.compile(optimizer, jit_compile=False)  # XLA's matrix products are slower on CPUs
         epochs = Epochs(model, objective, settings, done, bar)
         options = dict(callbacks=[epochs], shuffle=False, verbose=0)
-        trainer.fit(epochs.dataset(), initial_epoch=begin, epochs=end, **options)
-
-    state = get_state(model, optimizer)
-    set_weights(model, done.best_weights)
+        try:
+            trainer.fit(epochs.dataset(), initial_epoch=begin, epochs=end, **options)
+        finally:  # whatever ended training, the model has its best weights
+            state = get_state(model, optimizer)
+            set_weights(model, done.best_weights)
     return done.history(state)
 
 

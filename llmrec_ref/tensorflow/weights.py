@@ -35,7 +35,7 @@ def set_weights(model, weights):
 def _names(variable):
     """``sas_rec/blocks.0/norm1/gamma`` is ``blocks.0.norm1.weight``; a GRU's two biases are one variable."""
     *layers, last = variable.path.split("/")[1:]
-    if layers[-1] == "gru_cell":
+    if layers[-1:] == ["gru_cell"]:
         return [".".join([*layers[:-1], name]) for name in GRU_NAMES[last]]
     return [".".join([*layers, PYTORCH_NAMES.get(last, last)])]
 
@@ -52,7 +52,7 @@ def _layout(variable, array, back=False):
 
 def dropout_seeds(model):
     """Return the states of a model's random generators: variables, but no weights."""
-    return [variable for variable in model.variables if "seed_generator" in variable.path]
+    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
 
 def get_state(model, optimizer):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from llmrec_ref import losses as reference
-from llmrec_ref.runs import LOSSES, SAMPLED
+from llmrec_ref.losses import LOSSES, SAMPLED
 
 torch = pytest.importorskip("torch")
 

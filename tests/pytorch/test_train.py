@@ -125,6 +125,25 @@ def test_seed_repeats_training_and_another_does_not(split):
     assert losses_of[0] == losses_of[1] != losses_of[2]
 
 
+def test_torchs_generator_is_left_as_it_was_and_does_not_matter(split):
+    found = []
+    for seed in (1, 2):
+        model = small(dropout=0.5)
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        found.append(fit(model, split).epochs["loss"].tolist())
+        assert torch.equal(torch.get_rng_state(), before)
+    assert found[0] == found[1]
+
+
+def test_torchs_generator_survives_divergence(split):
+    model = small()
+    before = torch.get_rng_state()
+    with pytest.raises(ValueError, match="diverged"):
+        fit(model, split, loss=lambda *given: torch.nan * losses.full_softmax(*given))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_loss_may_be_a_function(split):
     calls = []
 

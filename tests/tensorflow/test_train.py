@@ -5,12 +5,15 @@ import pandas as pd
 import pytest
 from tqdm import tqdm
 
+keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 
 from llmrec_ref.datasets import Dataset  # noqa: E402
 from llmrec_ref.evaluate import evaluate  # noqa: E402
+from llmrec_ref.objectives import NextItem  # noqa: E402
 from llmrec_ref.splits import leave_one_out  # noqa: E402
-from llmrec_ref.tensorflow import losses, train  # noqa: E402
+from llmrec_ref.tensorflow import losses, train, weights  # noqa: E402
+from llmrec_ref.tensorflow.model import ItemModel  # noqa: E402
 from llmrec_ref.tensorflow.sasrec import SASRec  # noqa: E402
 
 pytestmark = pytest.mark.trains
@@ -124,6 +127,48 @@ def test_early_stopping(split):
 def test_seed_repeats_training_and_another_does_not(split):
     losses_of = [fit(small(), split, seed=seed).epochs["loss"].tolist() for seed in (0, 0, 1)]
     assert losses_of[0] == losses_of[1] != losses_of[2]
+
+
+class Named(ItemModel):
+    """Has frozen weights with the shape, and in a layer with the name, of a random seed."""
+
+    def __init__(self):
+        super().__init__()
+        self.config, self.objective = dict(n_items=N_ITEMS), NextItem(8)
+        self.items = keras.layers.Embedding(N_ITEMS + 1, 2, name="items")
+        self.norm = keras.layers.LayerNormalization(name="norm", trainable=False)
+        self.frozen = keras.layers.Dense(2, trainable=False, name="seed_generator")
+        self.dropouts = [keras.layers.Dropout(0.5) for _ in range(2)]
+        self(np.zeros((1, 8), np.int64))
+
+    def encode(self, item_ids):
+        return self.dropouts[1](self.norm(self.frozen(self.dropouts[0](self.items(item_ids)))))
+
+
+def test_seeds_are_written_into_seeds_alone(split):
+    model = Named()
+    before, seeds = train.get_weights(model), weights.dropout_seeds(model)
+    assert len(seeds) == 2 and len(before) == 5
+    first = [seed.numpy() for seed in seeds]
+    fit(model, split, epochs=1)
+    for name, weight in train.get_weights(model).items():
+        assert np.array_equal(weight, before[name]) == (name != "items.weight"), name
+    assert all((seed.numpy() != old).any() for seed, old in zip(seeds, first, strict=True))
+    assert (seeds[0].numpy() != seeds[1].numpy()).any()
+
+
+@pytest.mark.parametrize("name", train.MODELS)
+def test_all_weights_are_saved_and_no_seeds(name):
+    model = train.MODELS[name](N_ITEMS, dim=8, n_layers=2, max_len=8)
+    expected = len(model.trainable_variables)
+    for layer in model.layers[1:]:
+        layer.trainable = False
+    assert len(model.weights) == expected > len(model.trainable_variables)
+    assert len(weights.dropout_seeds(model)) + expected == len(model.variables)
+    assert len(weights.dropout_seeds(model)) >= dict(GRU4Rec=3, SASRec=7, BERT4Rec=7)[name]
+    found = train.get_weights(model)
+    assert len(found) == expected + (2 if name == "GRU4Rec" else 0)  # two biases of a layer are one variable
+    assert sum(array.size for array in found.values()) == sum(np.size(variable) for variable in model.weights)
 
 
 def test_loss_may_be_a_function(split):
