@@ -1,0 +1,36 @@
+r"""Ranking metrics: pure NumPy functions of ranks.
+
+All take the same three arguments and return one float64 value a query; `evaluate`
+averages them.
+
+    ranks: int64 (n_targets,), the rank of every target, 0 = best, distinct within a
+        query.
+    offsets: int64 (n_queries + 1,): query q has the targets
+        ``offsets[q]:offsets[q + 1]``, at least one.
+    k: Length of the list that is looked at, at least 1.
+
+Anything else raises ValueError, but that the ranks are distinct is not checked.
+
+Below, a query has the targets Y with ranks :math:`r_y`. With one target HR = Recall,
+Precision = HR / k, MAP = MRR, and NDCG = 1 / log2(rank + 2) if rank < k.
+"""
+
+from llmrec_ref.metrics.accuracy import (
+    METRICS,
+    average_precision,
+    hit_rate,
+    ndcg,
+    precision,
+    recall,
+    reciprocal_rank,
+)
+
+__all__ = [
+    "METRICS",
+    "average_precision",
+    "hit_rate",
+    "ndcg",
+    "precision",
+    "recall",
+    "reciprocal_rank",
+]
