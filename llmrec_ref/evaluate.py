@@ -10,41 +10,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from llmrec_ref.metrics import METRICS
+from llmrec_ref.metrics import METRICS, rank_queries, rank_query
 from llmrec_ref.splits import Part, flatten
 
 RESAMPLES = 1000  # of the bootstrap
 SLICE_BYTES = 16 * 2**20  # of scores in float32; small slices stay near the processor
-
-
-def rank_query(scores, targets, seen=()):
-    """Rank the targets of one query among all eligible items.
-
-    The rank of a target is the number of eligible items that score strictly higher,
-    plus that of other eligible items, no targets of the query, that score the same:
-    ties are pessimistic, and a constant scorer finds nothing. Targets that tie with
-    each other take successive ranks, in their order.
-
-    No seen item is eligible, a target neither: whoever already has it is not asked to
-    find it. Sparing the target would tell a recommender the answer, as the only seen
-    item left.
-
-    Args:
-        scores: Float (n_items + 1,), without NaN; entry 0 is not looked at.
-        targets: Distinct item numbers.
-        seen: Item numbers that are not eligible.
-
-    Returns:
-        int64, the ranks of the targets that are not seen, 0 = best.
-    """
-    targets = [item for item in targets if item not in seen]
-    items = range(1, len(scores))
-    rivals = [item for item in items if item not in seen and item not in targets]
-    ranks = {}
-    best_first = sorted(targets, key=lambda target: scores[target], reverse=True)
-    for place, target in enumerate(best_first):
-        ranks[target] = place + np.sum(scores[rivals] >= scores[target])
-    return np.array([ranks[target] for target in targets], dtype=np.int64)
 
 
 def evaluate_query(scores, targets, seen=(), ks=(1, 5, 10)):
@@ -98,18 +68,19 @@ def rank_targets(score, part, filter_seen=None):
     filter_seen = not part.repeats if filter_seen is None else filter_seen
     hidden = histories if filter_seen else [history[:0] for history in histories]
     if all(np.isin(*pair).all() for pair in zip(part.targets, hidden, strict=True)):
-        raise ValueError("Every target stands in its history, so nothing is left: pass filter_seen=False.")
+        raise ValueError("Every target stands in its history: pass filter_seen=False.")
     # like lengths together: models then need little padding
     order = np.argsort([len(history) for history in histories], kind="stable")
     step = min(256, max(1, SLICE_BYTES // (4 * (n_items + 1))))
     found = []
-    bar = tqdm(total=len(part), desc="evaluating", unit=" queries", delay=5, leave=False)
-    with bar:
+    settings = dict(desc="evaluating", unit=" queries", delay=5, leave=False)
+    with tqdm(total=len(part), **settings) as bar:
         for start in range(0, len(part), step):
             asked = order[start : start + step]
             scores = ask(score, part.queries[asked], n_items)
-            targets, unwanted = ([lists[row] for row in asked] for lists in (part.targets, hidden))
-            rows, ranks = _rank_slice(scores, targets, unwanted)
+            targets = [part.targets[query] for query in asked]
+            seen = [hidden[query] for query in asked]
+            rows, ranks = rank_queries(scores, targets, seen)
             found.append((asked[rows], ranks))
             bar.update(len(asked))
     queries, ranks = map(np.concatenate, zip(*found, strict=True))
@@ -157,11 +128,11 @@ def evaluate(score, part, ks=(1, 5, 10), filter_seen=None, ci=False):
 
 
 def bootstrap(values):
-    """95 % percentile bootstrap interval of a mean (Efron, Annals of Statistics 7(1), 1979).
+    """95 % percentile bootstrap interval of a mean.
 
     `RESAMPLES` times as many values are drawn with replacement; the interval holds the
     middle 95 % of their means. The draw is seeded. Paired differences between two
-    models are values like others.
+    models are values like others. (Efron, Annals of Statistics 7(1), 1979.)
 
     Args:
         values: Float (n,), one value a query, or (n, m): m columns resampled together.
@@ -174,11 +145,12 @@ def bootstrap(values):
     """
     values = np.asarray(values, dtype=float)
     if not values.size or not np.isfinite(values).all():
-        raise ValueError("bootstrap needs at least one value, and finite ones: drop queries without a value.")
+        raise ValueError("bootstrap needs at least one value, and finite ones: drop queries without one.")
     generator, n = np.random.default_rng(0), len(values)
     means = []
     for _ in range(20):  # in slices, which keep the weights small
-        drawn = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES // 20)  # how often each query is
+        # how often each query is drawn
+        drawn = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES // 20)
         means.append(drawn @ values / n)
     return np.percentile(np.concatenate(means), [2.5, 97.5], axis=0)
 
@@ -198,79 +170,32 @@ def ask(score, queries, n_items):
         ValueError: The scores have a wrong type or shape, or hold NaN beyond column 0.
     """
     scores = getattr(score, "score", score)(queries)
-    if not isinstance(scores, np.ndarray) or not np.issubdtype(scores.dtype, np.floating):
-        found = f"{type(scores).__name__} of {getattr(scores, 'dtype', 'no dtype')}"
-        raise ValueError(f"score must return a NumPy array of float32, but returned a {found}: convert it.")
-    if scores.shape != (len(queries), n_items + 1):
+    dtype, shape = getattr(scores, "dtype", "no dtype"), (len(queries), n_items + 1)
+    if not isinstance(scores, np.ndarray) or dtype.kind != "f":
         raise ValueError(
-            f"score must return {(len(queries), n_items + 1)}, a row a query, a column an item and column 0 "
-            f"for padding, but returned {scores.shape}: was the model built for another catalogue?"
+            "score must return a NumPy array of float32, but returned a "
+            f"{type(scores).__name__} of {dtype}: convert it."
+        )
+    if scores.shape != shape:
+        raise ValueError(
+            f"score must return {shape}, a row a query, a column an item and column 0 "
+            f"for padding, but returned {scores.shape}: was the model built for another "
+            "catalogue?"
         )
     own = scores if scores.strides[0] else scores[:1]
     if np.isnan(own[:, 1:].min()):  # a minimum is NaN if any value is
-        raise ValueError("score returned NaN: look for a diverged training or a division by zero.")
+        raise ValueError("score returned NaN: a diverged training, or a division by zero?")
     return scores
 
 
-def _rank_slice(scores, targets, seen):
-    """Do as `rank_query` for the queries of a slice at once.
-
-    Args:
-        scores: Float (n, n_items + 1), a row a query.
-        targets: n arrays of distinct item numbers.
-        seen: n arrays of item numbers.
-
-    Returns:
-        ``(rows, ranks)``, int64: of every target that is not seen, query by query.
-    """
-    width = scores.shape[1]  # a row and an item are one number: row * width + item
-    targets, seen = _pairs(targets, width), np.sort(_pairs(seen, width))
-    seen = seen[np.diff(seen, prepend=-1) > 0]  # np.unique hashes first: takes longer
-    targets = targets[~np.isin(targets, seen, assume_unique=True)]
-    rows, items = np.divmod(targets, width)
-    found = scores[rows, items]
-    best_first = np.lexsort((-found, rows))
-    places = np.empty_like(rows)  # among the targets of the query
-    places[best_first] = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    # few items are no rivals: all are counted, then these are taken off
-    other_rows, others = np.divmod(np.sort(np.append(targets, seen)), width)
-    no_rivals = _split(scores[other_rows, others], other_rows, len(scores))
-    bounds = _split(found, rows, len(scores))
-    if scores.strides[0] == 0:  # one row for everybody, such as popularity
-        counts = _count_at_least([scores[0, 1:]], [found])
-    else:
-        counts = _count_at_least(scores[:, 1:], bounds)
-    return rows, places + counts - _count_at_least(no_rivals, bounds)
-
-
-def _pairs(lists, width):
-    items, offsets = flatten(lists)
-    return np.repeat(np.arange(len(lists)), np.diff(offsets)) * width + items
-
-
-def _split(values, rows, n):
-    """Divide values whose rows are in order into n arrays, one a row."""
-    ends = np.searchsorted(rows, np.arange(n), side="right").tolist()
-    return [values[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
-
-def _count_at_least(lists, bounds):
-    """Count, for every bound of query q, the values of ``lists[q]`` no lower than it."""
-    counts = []
-    for values, ours in zip(lists, bounds, strict=True):
-        if len(ours) == 1:
-            counts.append(np.count_nonzero(values >= ours[0]))
-        elif len(ours):  # several share the work of sorting
-            counts.extend(len(values) - np.searchsorted(np.sort(values), ours))
-    return np.array(counts, dtype=np.int64)
-
-
 def _measure(ranks, offsets, ks):
-    return {f"{name}@{k}": metric(ranks, offsets, k) for k in ks for name, metric in METRICS.items()}
+    """Return every metric for every k, by name: a value a query."""
+    pairs = [(k, name) for k in ks for name in METRICS]
+    return {f"{name}@{k}": METRICS[name](ranks, offsets, k) for k, name in pairs}
 
 
 def _n_items(score, part):
-    """Check a part; return the size of its catalogue: if it is unknown, the scores know it."""
+    """Check a part; return the size of its catalogue, which else the scores know."""
     _check_type(part)
     if not len(part):
         raise ValueError("The part has no queries: split with validation, or give users three interactions.")

@@ -14,10 +14,9 @@ from llmrec_ref.evaluate import (
     bootstrap,
     evaluate,
     evaluate_query,
-    rank_query,
     rank_targets,
 )
-from llmrec_ref.metrics import METRICS
+from llmrec_ref.metrics import METRICS, rank_query
 from llmrec_ref.splits import Part, Queries, train_only
 
 

@@ -128,11 +128,13 @@ def test_a_whole_float_asks_for_the_integer(split):
 SCORES = np.array([[9.0, 5, 3, 8, -1, 4]])  # a reader's: nobody told them about column 0
 
 
+@pytest.mark.parametrize("padding", [9, np.nan, np.inf])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_a_readers_recommender_recommends_what_evaluate_ranks_first(dataset, split, dtype):
+def test_a_readers_recommender_recommends_what_evaluate_ranks_first(dataset, split, dtype, padding):
     target, history = np.array([5]), np.array([3, 1])
     part = Part(Queries([history], np.array([-1])), [target], n_items=5)
     score = SCORES.astype(dtype)
+    score[0, 0] = padding
     for model in (lambda queries: score, type("Own", (), {"score": lambda self, queries: score})()):
         assert rank_targets(model, part)[0].tolist() == [0]
         table = recommend(model, dataset, split, list(split.item_ids[history]))

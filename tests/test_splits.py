@@ -60,7 +60,19 @@ def test_leave_one_out_uses_every_interaction_once_and_in_order(events, validati
     check_types(split)
 
 
+def test_people_without_events_are_nobody_and_are_not_left_out():
+    dataset = make_dataset([(0, 1, 0), (1, 1, 0), (1, 2, 1), (1, 3, 2)])
+    users = pd.DataFrame({"user_id": ["nobody", *dataset.users.user_id, "nor me"]})
+    dataset = Dataset("small", dataset.interactions, dataset.items, users, "ours")
+    split = splits.leave_one_out(dataset)
+    assert split.train.queries.users.tolist() == [1, 2] and split.test.queries.users.tolist() == [2]
+    assert (split.validation.n_left_out, split.test.n_left_out) == (1, 1)
+    split = splits.global_time(dataset, 1, 2)
+    assert split.train.queries.users.tolist() == [1, 2] and split.test.n_left_out == 0
+
+
 def check_types(split):
+    assert all(type(part.n_left_out) is int for part in (split.train, split.validation, split.test))
     for part in (split.train, split.validation, split.test):
         assert part.n_items == split.n_items and len(part) == len(part.queries) == len(part.queries.users)
         for array in (part.queries.users, *part.queries.histories, *part.targets):

@@ -1,7 +1,7 @@
-r"""Ranking metrics: pure NumPy functions of ranks.
+r"""Ranking metrics: pure NumPy functions of ranks; and how scores become ranks.
 
-All take the same three arguments and return one float64 value a query; `evaluate`
-averages them.
+But for `rank_query` and `rank_queries`, all take the same three arguments and return
+one float64 value a query; `evaluate` averages them.
 
     ranks: int64 (n_targets,), the rank of every target, 0 = best, distinct within a
         query.
@@ -24,6 +24,7 @@ from llmrec_ref.metrics.accuracy import (
     recall,
     reciprocal_rank,
 )
+from llmrec_ref.metrics.ranks import rank_queries, rank_query
 
 __all__ = [
     "METRICS",
@@ -31,6 +32,8 @@ __all__ = [
     "hit_rate",
     "ndcg",
     "precision",
+    "rank_queries",
+    "rank_query",
     "recall",
     "reciprocal_rank",
 ]
