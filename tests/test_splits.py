@@ -53,6 +53,8 @@ def test_leave_one_out_uses_every_interaction_once_and_in_order(events, validati
         assert train[user] == (sequence[: -2 if validation else -1], [])
         if validation:
             assert valid[user] == (sequence[:-2], [sequence[-2]])
+            time = split.validation.queries.times[split.validation.queries.users.tolist().index(user)]
+            assert time == pairs[-2][0]
         time = split.test.queries.times[split.test.queries.users.tolist().index(user)]
         assert time == pairs[-1][0]
     assert validation or len(split.validation) == 0
@@ -202,6 +204,9 @@ def test_leakage_report_counts_what_comes_later():
     report = splits.leakage_report(dataset, splits.leave_one_out(dataset, validation=False))
     assert report.loc["training interactions"].tolist() == pytest.approx([1 / 4, 1 / 4, 1 / 2])
     assert report.loc["all interactions"].tolist() == pytest.approx([1 / 4, 1 / 4, 1 / 2])
+    more = make_dataset([(0, 0, 1), (0, 1, 2), (0, 2, 3), (1, 0, 10), (1, 1, 11), (1, 2, 12), (2, 0, 20)])
+    report = splits.leakage_report(more, splits.leave_one_out(more, validation=False))
+    assert report["max"].tolist() == pytest.approx([3 / 5, 4 / 7])  # held-out events are not trained on
     report = splits.leakage_report(dataset, splits.global_time(dataset, 11, 12))
     assert report.loc["training interactions", "max"] == 0
     with pytest.raises(ValueError, match="three interactions"):

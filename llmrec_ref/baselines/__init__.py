@@ -13,17 +13,18 @@ from llmrec_ref.baselines.counting import ItemKNN, Markov, PersonalFrequency, Po
 from llmrec_ref.baselines.linear import EASE, Bilinear, Ridge, bilinear_ridge, ridge
 from llmrec_ref.baselines.mixture import Mixture
 
+# in the order of the API page
 __all__ = [
-    "ALS",
-    "EASE",
-    "Bilinear",
-    "ItemKNN",
-    "Markov",
-    "Mixture",
-    "PersonalFrequency",
     "Popularity",
+    "Markov",
+    "PersonalFrequency",
+    "ItemKNN",
+    "EASE",
     "Ridge",
-    "als_step",
-    "bilinear_ridge",
+    "Bilinear",
+    "ALS",
+    "Mixture",
     "ridge",
+    "bilinear_ridge",
+    "als_step",
 ]

@@ -11,15 +11,16 @@ from llmrec_ref.splits.parts import (
 )
 from llmrec_ref.splits.reports import by_novelty, leakage_report
 
+# in the order of the API page
 __all__ = [
-    "Part",
     "Queries",
+    "Part",
     "Split",
+    "train_only",
+    "leave_one_out",
+    "global_time",
     "by_novelty",
+    "leakage_report",
     "check_histories",
     "flatten",
-    "global_time",
-    "leakage_report",
-    "leave_one_out",
-    "train_only",
 ]
