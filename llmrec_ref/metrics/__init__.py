@@ -3,7 +3,7 @@ r"""Ranking metrics: pure NumPy functions of ranks; and how scores become ranks.
 But for `rank_query` and `rank_queries`, all take the same three arguments and return
 one float64 value a query; `evaluate` averages them.
 
-- ``ranks``: int64 (n_targets,), the rank of every target, 0 = best; distinct a query.
+- ``ranks``: int64 (n_targets,), ranks of the targets, 0 = best; distinct in a query.
 - ``offsets``: int64 (n_queries + 1,); query q has ``ranks[offsets[q]:offsets[q + 1]]``.
 - ``k``: length of the list that is looked at, at least 1.
 
