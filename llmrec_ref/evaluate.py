@@ -1,4 +1,8 @@
-"""One protocol for every model: full ranking over the catalogue, pessimistic ties."""
+"""One protocol for every model: full ranking over the catalogue, pessimistic ties.
+
+`rank_query` and `evaluate_query` are the protocol in plain lines, one query at a time;
+`rank_targets` and `evaluate` are the same for a whole part, fast.
+"""
 
 import numbers
 
@@ -6,46 +10,86 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from llmrec_ref.metrics import METRICS
-from llmrec_ref.splits import flatten
+from llmrec_ref.metrics import METRICS, rank_queries, rank_query
+from llmrec_ref.splits import Part, flatten
 
 RESAMPLES = 1000  # of the bootstrap
-SLICE_BYTES = 16 * 2**20  # of one slice of scores in float32; small slices stay near the processor
+SLICE_BYTES = 16 * 2**20  # of scores in float32; small slices stay near the processor
+
+
+def evaluate_query(scores, targets, seen=(), ks=(1, 5, 10)):
+    """Judge the scores of one query; `evaluate` gives the mean over all queries.
+
+    Args:
+        scores: As in `rank_query`.
+        targets: As in `rank_query`; one at least that is not seen.
+        seen: As in `rank_query`.
+        ks: Lengths of the recommended list.
+
+    Returns:
+        Dict: as the columns of `evaluate`, floats.
+
+    Raises:
+        ValueError: No target is left, or ks are not as in `evaluate`.
+    """
+    ranks = rank_query(scores, targets, seen)
+    ks = _checked_ks(ks, len(scores) - 1)
+    values = _measure(ranks, [0, len(ranks)], ks)
+    return {name: value[0] for name, value in values.items()}
 
 
 def rank_targets(score, part, filter_seen=None):
-    """Rank every target among all eligible items.
+    """Rank every target of a part among all eligible items, as `rank_query` does.
 
-    The rank of a target is the number of eligible items that score strictly higher, plus that of other
-    eligible items, no targets of the query, that score the same: ties are pessimistic, and a constant
-    scorer finds nothing. Targets that tie with each other take successive ranks, in any order.
-
-    With ``filter_seen`` no item of the history is eligible, a target neither: whoever already has it is not
-    asked to find it. Sparing the target would tell a recommender the answer, as the only seen item left.
-
-    Infinities are scores like others: -inf is the lowest (and ties with itself), +inf the highest.
+    Infinities are scores like others: -inf is the lowest (and ties with itself), +inf
+    the highest.
 
     Args:
-        score: A recommender, or its ``score``: takes `Queries`, returns a floating-point array
-            (len(queries), n_items + 1). It is called in slices; column 0 is never looked at.
+        score: A recommender, or its ``score``: takes `Queries`, returns a
+            floating-point array (len(queries), n_items + 1). It is called in slices;
+            column 0 is never looked at.
         part: A `Part` whose queries have at least one target each.
-        filter_seen: Whether items of the history are not eligible, and dropped from the targets. Default:
-            True unless ``part.repeats``.
+        filter_seen: Whether items of the history are not eligible, and dropped from the
+            targets. Default: True unless ``part.repeats``.
 
     Returns:
         ``(ranks, offsets)``, int64: the ranks of query q's targets, 0 = best, are
-        ``ranks[offsets[q]:offsets[q + 1]]``. There are offsets for every query of the part; a query whose
-        targets are all dropped has an empty range, and ``np.unique(offsets)`` are those of the others.
+        ``ranks[offsets[q]:offsets[q + 1]]``. There are offsets for every query of the
+        part; a query whose targets are all dropped has an empty range, and
+        ``np.unique(offsets)`` are those of the others.
 
     Raises:
-        ValueError: The part has no queries, a query has no target, an item number is below 1, the
-            scores have a wrong type or shape or hold NaN, or the filter drops every target.
+        ValueError: ``part`` is no `Part` or has no queries, a query has no target, an
+            item number is below 1, the scores have a wrong type or shape or hold NaN,
+            or the filter drops every target.
     """
-    return _rank(score, part, filter_seen)
+    n_items = _n_items(score, part)
+    histories = part.queries.histories
+    filter_seen = not part.repeats if filter_seen is None else filter_seen
+    hidden = histories if filter_seen else [history[:0] for history in histories]
+    if all(np.isin(*pair).all() for pair in zip(part.targets, hidden, strict=True)):
+        raise ValueError("Every target stands in its history: pass filter_seen=False.")
+    # like lengths together: models then need little padding
+    order = np.argsort([len(history) for history in histories], kind="stable")
+    step = min(256, max(1, SLICE_BYTES // (4 * (n_items + 1))))
+    found = []
+    settings = dict(desc="evaluating", unit=" queries", delay=5, leave=False)
+    with tqdm(total=len(part), **settings) as bar:
+        for start in range(0, len(part), step):
+            asked = order[start : start + step]
+            scores = ask(score, part.queries[asked], n_items)
+            targets = [part.targets[query] for query in asked]
+            seen = [hidden[query] for query in asked]
+            rows, ranks = rank_queries(scores, targets, seen)
+            found.append((asked[rows], ranks))
+            bar.update(len(asked))
+    queries, ranks = map(np.concatenate, zip(*found, strict=True))
+    by_query = np.argsort(queries, kind="stable")
+    return ranks[by_query], np.searchsorted(queries[by_query], np.arange(len(part) + 1))
 
 
 def evaluate(score, part, ks=(1, 5, 10), filter_seen=None, ci=False):
-    """Score every query of a part and average the metrics.
+    """Score every query of a part and average the metrics of `evaluate_query`.
 
     A progress bar shows on stderr after five seconds.
 
@@ -54,35 +98,41 @@ def evaluate(score, part, ks=(1, 5, 10), filter_seen=None, ci=False):
         part: As in `rank_targets`.
         ks: Lengths of the recommended list, each at most the size of the catalogue.
         filter_seen: As in `rank_targets`.
-        ci: Whether to add the columns ``HR@10_low``, ``HR@10_high`` and so on: a 95 % percentile
-            bootstrap over the users (`RESAMPLES` resamples of the queries that have a target left, one query
-            a user, seeded).
+        ci: Whether to add the columns ``HR@10_low``, ``HR@10_high`` and so on: a 95 %
+            percentile bootstrap over the users (`RESAMPLES` resamples of the queries
+            that have a target left, one query a user, seeded).
 
     Returns:
-        DataFrame with one row and the columns ``HR@k``, ``Recall@k``, ``Precision@k``, ``NDCG@k``,
-        ``MRR@k``, ``MAP@k`` for each k, which lie in [0, 1]; last ``n_queries``, how many queries entered
-        the means, and ``n_dropped``, how many targets the filter dropped.
+        DataFrame with one row and the columns ``HR@k``, ``Recall@k``, ``Precision@k``,
+        ``NDCG@k``, ``MRR@k``, ``MAP@k`` for each k, which lie in [0, 1]; last
+        ``n_queries``, how many queries entered the means, and ``n_dropped``, how many
+        targets the filter dropped.
 
     Raises:
-        ValueError: As in `rank_targets`, or a k is not a whole number from 1 to the catalogue's size.
+        ValueError: As in `rank_targets`, or ``ks`` is no list of whole numbers from 1
+            to the catalogue's size.
     """
-    ranks, offsets = _rank(score, part, filter_seen, ks)
+    _check_type(part)
+    ks = _checked_ks(ks, part.n_items)
+    ranks, offsets = rank_targets(score, part, filter_seen)
     n_dropped = sum(map(len, part.targets)) - len(ranks)
     offsets = np.unique(offsets)  # of the queries that have a target left
-    values = {f"{name}@{k}": metric(ranks, offsets, k) for k in ks for name, metric in METRICS.items()}
+    values = _measure(ranks, offsets, ks)
+    intervals = bootstrap(np.stack(list(values.values()), axis=1)) if ci else None
     row = {}
-    intervals = bootstrap(np.stack(list(values.values()), axis=1)).T if ci else np.empty((len(values), 0))
-    for (name, value), interval in zip(values.items(), intervals, strict=True):
+    for column, (name, value) in enumerate(values.items()):
         row[name] = value.mean()
-        row |= {name + end: bound for end, bound in zip(("_low", "_high"), interval, strict=False)}
+        if ci:
+            row[f"{name}_low"], row[f"{name}_high"] = intervals[:, column]
     return pd.DataFrame([row | {"n_queries": len(offsets) - 1, "n_dropped": n_dropped}])
 
 
 def bootstrap(values):
-    """95 % percentile bootstrap interval of a mean (Efron, Annals of Statistics 7(1), 1979).
+    """95 % percentile bootstrap interval of a mean.
 
-    `RESAMPLES` times as many values are drawn with replacement; the interval holds the middle 95 % of their
-    means. The draw is seeded. Paired differences between two models are values like others.
+    `RESAMPLES` times as many values are drawn with replacement; the interval holds the
+    middle 95 % of their means. The draw is seeded. Paired differences between two
+    models are values like others. (Efron, Annals of Statistics 7(1), 1979.)
 
     Args:
         values: Float (n,), one value a query, or (n, m): m columns resampled together.
@@ -95,117 +145,84 @@ def bootstrap(values):
     """
     values = np.asarray(values, dtype=float)
     if not values.size or not np.isfinite(values).all():
-        raise ValueError("bootstrap needs at least one value, and finite ones: drop queries without a value.")
+        raise ValueError("bootstrap needs at least one value, and finite ones: drop queries without one.")
     generator, n = np.random.default_rng(0), len(values)
     means = []
     for _ in range(20):  # in slices, which keep the weights small
-        drawn = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES // 20)  # how often each query is
+        # how often each query is drawn
+        drawn = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES // 20)
         means.append(drawn @ values / n)
     return np.percentile(np.concatenate(means), [2.5, 97.5], axis=0)
 
 
-def _rank(score, part, filter_seen, ks=()):
-    score = getattr(score, "score", score)
-    filter_seen = not part.repeats if filter_seen is None else filter_seen
-    order = np.argsort([len(history) for history in part.queries.histories], kind="stable")
-    queries = part.queries[order]  # like lengths together: models then need little padding
-    targets, offsets = flatten([part.targets[row] for row in order])
-    seen, seen_offsets = flatten(queries.histories)
-    n_items = _check_part(part, targets, offsets, seen)
-    width = n_items + 1  # a query and an item are one number: row * width + item
-    wanted = np.repeat(np.arange(len(part)), np.diff(offsets)) * width + targets
-    hidden = np.repeat(np.arange(len(part)), np.diff(seen_offsets)) * width + seen
-    hidden = np.sort(hidden if filter_seen else hidden[:0])
-    hidden = hidden[np.diff(hidden, prepend=0) > 0]  # np.unique hashes first, which takes longer
-    wanted = wanted[np.searchsorted(hidden, wanted) == np.searchsorted(hidden, wanted, side="right")]
-    if not len(wanted):
-        raise ValueError("Every target stands in its history, so nothing is left: pass filter_seen=False.")
-    step = min(256, max(1, SLICE_BYTES // (4 * width)))
-    ranks = []
-    with tqdm(total=len(part), desc="evaluating", unit=" queries", delay=5, leave=False) as bar:
-        for start in range(0, len(part), step):
-            asked = queries[start : start + step]
-            scores = score(asked)
-            if start == 0:
-                n_items = part.n_items or max(n_items, np.size(scores) // len(asked) - 1)
-                _check_ks(ks, n_items)
-            _check_scores(scores, (len(asked), n_items + 1))
-            ends = [start * width, (start + len(asked)) * width]
-            among, others = (
-                np.divmod(pairs[slice(*np.searchsorted(pairs, ends))] - ends[0], width)
-                for pairs in (wanted, hidden)
-            )
-            ranks.append(_rank_slice(scores, among, others))
-            bar.update(len(asked))
-    offsets = np.searchsorted(wanted, np.arange(len(part) + 1) * width)
-    ranks = np.split(np.concatenate(ranks), offsets[1:-1])
-    return flatten([ranks[row] for row in np.argsort(order)])
+def ask(score, queries, n_items):
+    """Ask a recommender for scores, and check what it returns.
 
+    Args:
+        score: As in `rank_targets`.
+        queries: `Queries`.
+        n_items: Size of the catalogue.
 
-def _rank_slice(scores, targets, hidden):
-    """Rank targets; both they and what is hidden are (rows, items), and no item is both."""
-    rows, found = targets[0], scores[targets]
-    order = np.lexsort((-found, rows))
-    better_targets = np.empty(len(rows), np.int64)
-    better_targets[order] = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    rivals = _count_at_least(scores[:, 1:], rows, found)
-    for no_rivals in (targets, hidden):
-        rivals -= _count_among(no_rivals[0], scores[no_rivals], rows, found)
-    return better_targets + rivals
+    Returns:
+        The scores as they are: floating point (len(queries), n_items + 1).
 
-
-def _count_at_least(scores, rows, bounds):
-    """Count the scores >= bounds[i] in row rows[i]."""
-    if scores.strides[0] == 0:  # one row for everybody, such as popularity
-        scores, rows = scores[:1], np.zeros_like(rows)
-    elif (np.diff(rows) > 0).all():  # at most one target a query
-        scores = scores if len(rows) == len(scores) else scores[rows]
-        return np.count_nonzero(scores >= bounds[:, None], axis=1)
-    scores = np.sort(scores, axis=1)
-    low, high = np.zeros_like(rows), np.full_like(rows, scores.shape[1])
-    for _ in range(scores.shape[1].bit_length()):  # bisects for all targets at once
-        middle = (low + high) // 2
-        below = scores[rows, np.minimum(middle, scores.shape[1] - 1)] < bounds
-        low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
-    return scores.shape[1] - low
-
-
-def _count_among(rows, values, bound_rows, bounds):
-    """Count the values >= bounds[i] among those whose row is bound_rows[i]; rows are in order."""
-    is_bound = np.repeat([False, True], [len(values), len(bounds)])
-    order = np.lexsort((is_bound, -np.append(values, bounds), np.append(rows, bound_rows)))
-    counted, is_bound = np.cumsum(~is_bound[order]), is_bound[order]
-    counts = np.empty(len(bounds), np.int64)
-    counts[order[is_bound] - len(values)] = counted[is_bound]
-    return counts - np.searchsorted(rows, bound_rows)
-
-
-def _check_part(part, targets, offsets, seen):
-    if not len(part):
-        raise ValueError("The part has no queries: split with validation, or give users three interactions.")
-    if not np.diff(offsets).all():
-        raise ValueError("A query has no target: evaluate split.validation or split.test, not split.train.")
-    largest = max(targets.max(), seen.max(initial=1))
-    n_items = part.n_items or int(largest)
-    if min(targets.min(), seen.min(initial=1)) < 1 or largest > n_items:
-        raise ValueError(f"Histories and targets must hold item numbers 1..{n_items}: see split.item_ids.")
-    return n_items
-
-
-def _check_ks(ks, n_items):
-    if not all(isinstance(k, numbers.Integral) and 1 <= k <= n_items for k in ks):
-        raise ValueError(f"ks={ks}: each must be a whole number from 1 to {n_items}, the catalogue's size.")
-
-
-def _check_scores(scores, shape):
-    if not isinstance(scores, np.ndarray) or not np.issubdtype(scores.dtype, np.floating):
-        found = f"{type(scores).__name__} of {getattr(scores, 'dtype', 'no dtype')}"
-        raise ValueError(f"score must return a NumPy array of float32, but returned a {found}: convert it.")
+    Raises:
+        ValueError: The scores have a wrong type or shape, or hold NaN beyond column 0.
+    """
+    scores = getattr(score, "score", score)(queries)
+    dtype, shape = getattr(scores, "dtype", "no dtype"), (len(queries), n_items + 1)
+    if not isinstance(scores, np.ndarray) or dtype.kind != "f":
+        raise ValueError(
+            "score must return a NumPy array of float32, but returned a "
+            f"{type(scores).__name__} of {dtype}: convert it."
+        )
     if scores.shape != shape:
         raise ValueError(
-            f"score must return {shape}, a row a query, a column an item and column 0 for padding, but "
-            f"returned {scores.shape}: was the model built for another catalogue?"
+            f"score must return {shape}, a row a query, a column an item and column 0 "
+            f"for padding, but returned {scores.shape}: was the model built for another "
+            "catalogue?"
         )
     own = scores if scores.strides[0] else scores[:1]
     if np.isnan(own[:, 1:].min()):  # a minimum is NaN if any value is
-        raise ValueError("score returned NaN: look for a diverged training or a division by zero.")
+        raise ValueError("score returned NaN: a diverged training, or a division by zero?")
+    return scores
+
+
+def _measure(ranks, offsets, ks):
+    """Return every metric for every k, by name: a value a query."""
+    pairs = [(k, name) for k in ks for name in METRICS]
+    return {f"{name}@{k}": METRICS[name](ranks, offsets, k) for k, name in pairs}
+
+
+def _n_items(score, part):
+    """Check a part; return the size of its catalogue, which else the scores know."""
+    _check_type(part)
+    if not len(part):
+        raise ValueError("The part has no queries: split with validation, or give users three interactions.")
+    targets, offsets = flatten(part.targets)
+    if not np.diff(offsets).all():
+        raise ValueError("A query has no target: evaluate split.validation or split.test, not split.train.")
+    items = np.concatenate([targets, *part.queries.histories])
+    n_items = part.n_items or int(items.max())
+    if items.min() < 1 or items.max() > n_items:
+        raise ValueError(f"Histories and targets must hold item numbers 1..{n_items}: see split.item_ids.")
+    if part.n_items:
+        return n_items
+    scores = getattr(score, "score", score)(part.queries[:1])
+    return max(n_items, np.atleast_1d(scores).shape[-1] - 1)
+
+
+def _check_type(part):
+    if not isinstance(part, Part):
+        raise ValueError(
+            f"A {type(part).__name__} is no part of a split: pass split.test or split.validation."
+        )
+
+
+def _checked_ks(ks, n_items):
+    if not np.iterable(ks):
+        raise ValueError(f"ks={ks!r}: give lengths as a list, such as ks=(5, 10).")
+    ks, most = list(ks), n_items or np.inf
+    if not all(isinstance(k, numbers.Integral) and 1 <= k <= most for k in ks):
+        raise ValueError(f"ks={ks}: each must be a whole number from 1 to {most}, the catalogue's size.")
+    return ks

@@ -1,10 +1,12 @@
 """Recommendations with titles, for a user of the data set or for any history."""
 
+import numbers
 from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
+from llmrec_ref.evaluate import ask
 from llmrec_ref.splits import Queries
 
 
@@ -15,7 +17,7 @@ def recommend(model, dataset, split, user_or_history, k=10):
     left out, unless ``dataset.repeats``.
 
     Args:
-        model: A recommender: ``score(queries) -> float32 (queries, n_items + 1)``.
+        model: A recommender, or its ``score``, as `evaluate` takes it: column 0 is not looked at.
         dataset: The `Dataset` that knows the titles and, for a user, the history.
         split: The `Split` whose item numbers the model was trained on.
         user_or_history: A user's id, or any sequence of item ids (list, tuple, array of NumPy, pandas or
@@ -27,7 +29,8 @@ def recommend(model, dataset, split, user_or_history, k=10):
         DataFrame: Best first; ``rank`` (int64, from 1), ``item_id``, ``title`` and ``score`` (float32).
 
     Raises:
-        ValueError: If the history is empty or ``k`` is not positive.
+        ValueError: If the history is empty, ``k`` is no whole number from 1, or the scores have a wrong
+            type or shape or hold NaN.
         KeyError: If the user or an item is unknown; the message names the closest ids.
     """
     user, history = -1, user_or_history
@@ -60,15 +63,16 @@ def recommend_items(model, items, history, k=10, *, repeats=False, user=-1):
         ValueError: As `recommend`.
         KeyError: As `recommend`.
     """
-    if k < 1:
-        raise ValueError(f"k is the length of the list: 1 or more, not {k}")
+    if not isinstance(k, numbers.Integral) or k < 1:
+        raise ValueError(f"k is the length of the list: a whole number from 1, not {k!r}")
     if not pd.api.types.is_list_like(history, allow_sets=False):
         raise ValueError(f"a history is a sequence of item ids, oldest first, not {history!r}")
     history = list(history)
     if not history:
         raise ValueError("the history is empty: name at least one item")
     seen = _numbers(history, items["item_id"], "item") + 1
-    scores = np.array(model.score(Queries([seen], np.array([user])))[0])
+    scores = ask(model, Queries([seen], np.array([user])), len(items))[0].copy()
+    scores[0] = -np.inf  # padding, whatever a recommender gives it
     if not repeats:
         scores[seen] = -np.inf
     best = np.argsort(-scores, kind="stable")[:k]

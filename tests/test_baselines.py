@@ -209,6 +209,19 @@ def test_mixture_adds_standard_scores_whatever_the_units():
     assert found.dtype == np.float32 and (found[:, 0] == -np.inf).all()
 
 
+@pytest.mark.parametrize("value", [0.1, 1 / 3, -2e5, 1e-6])
+def test_a_part_of_a_mixture_that_is_constant_but_for_rounding_adds_nothing(value):
+    n_items = 5000  # enough for a mean in float32 to round
+    one, same = RNG.normal(size=(2, n_items)), np.full((2, n_items), value, np.float32)
+    nearly = np.nextafter(same, np.float32(np.inf), where=RNG.random((2, n_items)) < 0.5, out=same.copy())
+    alone = scores(Mixture([Given(one)], [1]), [1], [2])
+    for part in (same, nearly):
+        assert (scores(Mixture([Given(one), Given(part)], [1, 3]), [1], [2]) == alone).all()
+    barely = same * (1 + 1e-5 * (RNG.random((2, n_items)) < 0.5))  # but what differs by more counts
+    found = scores(Mixture([Given(barely)], [1]), [1], [2])[:, 1:]
+    np.testing.assert_allclose(found.std(axis=1), 1, rtol=1e-3)
+
+
 def test_mixture_needs_a_weight_for_each_part():
     with pytest.raises(ValueError, match="shorter"):
         scores(Mixture([Given(np.ones((1, 3)))] * 2, [1]), [1])

@@ -10,9 +10,14 @@ from scipy import stats
 from tqdm import tqdm
 
 from llmrec_ref import evaluate as module
-from llmrec_ref.evaluate import bootstrap, evaluate, rank_targets
-from llmrec_ref.metrics import METRICS
-from llmrec_ref.splits import Part, Queries
+from llmrec_ref.evaluate import (
+    bootstrap,
+    evaluate,
+    evaluate_query,
+    rank_targets,
+)
+from llmrec_ref.metrics import METRICS, rank_query
+from llmrec_ref.splits import Part, Queries, train_only
 
 
 def make_part(histories, targets, **kwargs):
@@ -43,10 +48,13 @@ def cases(draw):
     return part, table, draw(st.sampled_from([None, True, False]))
 
 
+def hides_seen(part, filter_seen):
+    return not part.repeats if filter_seen is None else filter_seen
+
+
 def slow_ranks(part, table, filter_seen):
     """The definition, one target at a time; tied targets of a query count each other once."""
-    if filter_seen is None:
-        filter_seen = not part.repeats
+    filter_seen = hides_seen(part, filter_seen)
     result = []
     for scores, history, targets in zip(table, part.queries.histories, part.targets, strict=True):
         eligible = [item for item in range(1, len(scores)) if not (filter_seen and item in history)]
@@ -71,6 +79,48 @@ def test_ranks_are_those_of_the_definition(case, slice_bytes):
     found = [ranks[start:end].tolist() for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
     assert found == slow_ranks(part, table, filter_seen)
     assert all(len(set(one)) == len(one) for one in found)
+
+
+@given(cases())
+def test_one_query_in_plain_lines_is_the_definition(case):
+    part, table, filter_seen = case
+    hidden = hides_seen(part, filter_seen)
+    for scores, history, targets, ranks in zip(
+        table, part.queries.histories, part.targets, slow_ranks(part, table, filter_seen), strict=True
+    ):
+        found = rank_query(scores, targets, history if hidden else ())
+        assert found.dtype == np.int64 and found.tolist() == ranks
+
+
+@given(cases(), st.sampled_from([1, 80, 10**6]))
+def test_evaluate_is_the_mean_of_its_queries_in_plain_lines(case, slice_bytes):
+    part, table, filter_seen = case
+    seen = part.queries.histories if hides_seen(part, filter_seen) else [[]] * len(part)
+    left = [rank_query(*query) for query in zip(table, part.targets, seen, strict=True)]
+    assume(any(map(len, left)))
+    queries = [
+        query
+        for query, ranks in zip(zip(table, part.targets, seen, strict=True), left, strict=True)
+        if len(ranks)
+    ]
+    expected = pd.DataFrame([evaluate_query(*query, ks=(1, 2)) for query in queries]).mean()
+    with mock.patch.object(module, "SLICE_BYTES", slice_bytes):
+        row = evaluate(scorer(table), part, (1, 2), filter_seen).loc[0]
+    assert row[expected.index].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-12)
+    n_dropped = sum(map(len, part.targets)) - sum(map(len, left))
+    assert row[["n_queries", "n_dropped"]].tolist() == [len(queries), n_dropped]
+
+
+def test_one_query_done_by_hand():
+    scores = np.array([9, 4, 4, 7, 2, 4, 8], np.float32)
+    assert rank_query(scores, [2, 3]).tolist() == [4, 1]  # 6 is better than 3; 1 and 5 tie with 2
+    assert rank_query(scores, [2, 3, 6], seen=[6, 1]).tolist() == [2, 0]
+    row = evaluate_query(scores, [2, 3], seen=[6, 1], ks=[1, 3])
+    assert (row["HR@1"], row["Recall@1"], row["Recall@3"], row["Precision@3"]) == (1, 0.5, 1, 2 / 3)
+    with pytest.raises(ValueError, match="no target"):
+        evaluate_query(scores, [6], seen=[6], ks=[1])
+    with pytest.raises(ValueError, match="from 1 to 6"):
+        evaluate_query(scores, [6], ks=[7])
 
 
 @given(cases(), st.randoms(use_true_random=False))
@@ -161,7 +211,7 @@ def test_the_filter_drops_seen_targets_and_counts_them():
     everything = evaluate(scorer(table), part, ks=(1,), filter_seen=False).loc[0]
     assert everything[["n_queries", "n_dropped"]].tolist() == [3, 0]
     with pytest.raises(ValueError, match="filter_seen=False"):
-        evaluate(scorer(table), make_part([[1], [2]], [[1], [2]], n_items=4))
+        evaluate(scorer(table), make_part([[1], [2]], [[1], [2]], n_items=4), ks=(1,))
 
 
 def test_a_progress_bar_shows_once_it_takes_long(capsys):
@@ -239,10 +289,29 @@ def test_bad_scores_are_refused(table, message, n_items):
         rank_targets(lambda queries: table, part)
 
 
-@pytest.mark.parametrize("ks", [(0,), (1, 5), (2.0,), (1.5,), ("3",)])
+@pytest.mark.parametrize("ks", [(0,), (1, 5), (2.0,), (1.5,), (2.5, 4), "3", ("3",)])
 def test_bad_ks_are_refused(ks):
     with pytest.raises(ValueError, match="from 1 to 4"):
         evaluate(scorer(np.zeros((2, 5))), PART, ks=ks)
+
+
+@pytest.mark.parametrize("ks", [10, 2.5, np.int64(3), None])
+def test_ks_that_are_no_list_are_refused(ks):
+    with pytest.raises(ValueError, match=r"give lengths as a list, such as ks=\(5, 10\)"):
+        evaluate(scorer(np.zeros((2, 5))), PART, ks=ks)
+
+
+def test_ks_may_be_any_iterable_and_an_unknown_catalogue_sets_no_limit():
+    part = replace(PART, n_items=None)
+    row = evaluate(scorer(np.zeros((2, 5))), part, ks=(k for k in np.array([1, 7])))
+    assert "HR@1" in row and row["HR@7"][0] == 1
+
+
+@pytest.mark.parametrize("part", [train_only([[1, 2]], 2), "test", None, [PART]])
+def test_what_is_no_part_is_refused(part):
+    for function in (evaluate, rank_targets):
+        with pytest.raises(ValueError, match="no part of a split: pass split.test or split.validation"):
+            function(scorer(np.zeros((2, 5))), part)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from llmrec_ref.datasets import Dataset
+from llmrec_ref.evaluate import rank_targets
 from llmrec_ref.recommend import recommend, recommend_items
 from llmrec_ref.splits import Part, Queries, Split
 
@@ -101,7 +102,8 @@ def test_unknown_ids_name_the_close_ones(dataset, split, who, message):
 
 
 @pytest.mark.parametrize(
-    ("history", "k", "message"), [([], 10, "history is empty"), (["eggs"], 0, "k is the length")]
+    ("history", "k", "message"),
+    [([], 10, "history is empty"), *((["eggs"], k, "k is the length") for k in (0, 2.5, "2"))],
 )
 def test_bad_input_is_one_clear_error(dataset, split, history, k, message):
     with pytest.raises(ValueError, match=message):
@@ -121,3 +123,40 @@ def test_a_history_may_be_any_sequence(dataset, split, make):
 def test_a_whole_float_asks_for_the_integer(split):
     items = pd.DataFrame({"item_id": [1, 2, 3, 4, 5], "title": ""}, index=range(1, 6))
     assert recommend_items(Fixed(), items, [5.0, 4.0], k=1)["item_id"].tolist() == [3]
+
+
+SCORES = np.array([[9.0, 5, 3, 8, -1, 4]])  # a reader's: nobody told them about column 0
+
+
+@pytest.mark.parametrize("padding", [9, np.nan, np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_readers_recommender_recommends_what_evaluate_ranks_first(dataset, split, dtype, padding):
+    target, history = np.array([5]), np.array([3, 1])
+    part = Part(Queries([history], np.array([-1])), [target], n_items=5)
+    score = SCORES.astype(dtype)
+    score[0, 0] = padding
+    for model in (lambda queries: score, type("Own", (), {"score": lambda self, queries: score})()):
+        assert rank_targets(model, part)[0].tolist() == [0]
+        table = recommend(model, dataset, split, list(split.item_ids[history]))
+        assert table["item_id"].tolist() == ["cheese", "bread", "apple"]
+        assert table["score"].tolist() == [4, 3, -1]
+        assert len(recommend(model, dataset, split, ["eggs"])) == 4  # all the rest, without padding
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        (SCORES.astype(int), "float32.*int64"),
+        (SCORES.tolist(), "NumPy array.*list"),
+        (SCORES[:, 1:], r"\(1, 6\)"),
+        (SCORES[0], r"\(1, 6\)"),
+        (SCORES * np.nan, "NaN"),
+    ],
+)
+def test_evaluate_and_recommend_refuse_a_readers_scores_in_the_same_words(dataset, split, scores, message):
+    part = Part(Queries([np.array([3])], np.array([-1])), [np.array([1])], n_items=5)
+    with pytest.raises(ValueError, match=message) as one:
+        rank_targets(lambda queries: scores, part)
+    with pytest.raises(ValueError) as other:
+        recommend(lambda queries: scores, dataset, split, ["eggs"])
+    assert str(one.value) == str(other.value)

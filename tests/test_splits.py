@@ -53,6 +53,8 @@ def test_leave_one_out_uses_every_interaction_once_and_in_order(events, validati
         assert train[user] == (sequence[: -2 if validation else -1], [])
         if validation:
             assert valid[user] == (sequence[:-2], [sequence[-2]])
+            time = split.validation.queries.times[split.validation.queries.users.tolist().index(user)]
+            assert time == pairs[-2][0]
         time = split.test.queries.times[split.test.queries.users.tolist().index(user)]
         assert time == pairs[-1][0]
     assert validation or len(split.validation) == 0
@@ -60,7 +62,19 @@ def test_leave_one_out_uses_every_interaction_once_and_in_order(events, validati
     check_types(split)
 
 
+def test_people_without_events_are_nobody_and_are_not_left_out():
+    dataset = make_dataset([(0, 1, 0), (1, 1, 0), (1, 2, 1), (1, 3, 2)])
+    users = pd.DataFrame({"user_id": ["nobody", *dataset.users.user_id, "nor me"]})
+    dataset = Dataset("small", dataset.interactions, dataset.items, users, "ours")
+    split = splits.leave_one_out(dataset)
+    assert split.train.queries.users.tolist() == [1, 2] and split.test.queries.users.tolist() == [2]
+    assert (split.validation.n_left_out, split.test.n_left_out) == (1, 1)
+    split = splits.global_time(dataset, 1, 2)
+    assert split.train.queries.users.tolist() == [1, 2] and split.test.n_left_out == 0
+
+
 def check_types(split):
+    assert all(type(part.n_left_out) is int for part in (split.train, split.validation, split.test))
     for part in (split.train, split.validation, split.test):
         assert part.n_items == split.n_items and len(part) == len(part.queries) == len(part.queries.users)
         for array in (part.queries.users, *part.queries.histories, *part.targets):
@@ -190,6 +204,9 @@ def test_leakage_report_counts_what_comes_later():
     report = splits.leakage_report(dataset, splits.leave_one_out(dataset, validation=False))
     assert report.loc["training interactions"].tolist() == pytest.approx([1 / 4, 1 / 4, 1 / 2])
     assert report.loc["all interactions"].tolist() == pytest.approx([1 / 4, 1 / 4, 1 / 2])
+    more = make_dataset([(0, 0, 1), (0, 1, 2), (0, 2, 3), (1, 0, 10), (1, 1, 11), (1, 2, 12), (2, 0, 20)])
+    report = splits.leakage_report(more, splits.leave_one_out(more, validation=False))
+    assert report["max"].tolist() == pytest.approx([3 / 5, 4 / 7])  # held-out events are not trained on
     report = splits.leakage_report(dataset, splits.global_time(dataset, 11, 12))
     assert report.loc["training interactions", "max"] == 0
     with pytest.raises(ValueError, match="three interactions"):

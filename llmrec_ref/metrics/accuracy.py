@@ -1,16 +1,4 @@
-r"""Ranking metrics: pure NumPy functions of ranks.
-
-All take the same three arguments and return one float64 value a query; `evaluate` averages them.
-
-    ranks: int64 (n_targets,), the rank of every target, 0 = best, distinct within a query.
-    offsets: int64 (n_queries + 1,): query q has the targets ``offsets[q]:offsets[q + 1]``, at least one.
-    k: Length of the list that is looked at, at least 1.
-
-Anything else raises ValueError, but that the ranks are distinct is not checked.
-
-Below, a query has the targets Y with ranks :math:`r_y`. With one target HR = Recall, Precision = HR / k,
-MAP = MRR, and NDCG = 1 / log2(rank + 2) if rank < k.
-"""
+"""How well a list finds the targets; the package says what the arguments are."""
 
 import numbers
 
@@ -18,7 +6,10 @@ import numpy as np
 
 
 def hit_rate(ranks, offsets, k):
-    r"""Whether any target is among the first k: :math:`\mathbb{1}[\min_y r_y < k]`. Also called Success."""
+    r"""Whether any target is among the first k. Also called Success.
+
+    .. math:: \mathbb{1}\left[\min_y r_y < k\right]
+    """
     ranks, offsets = _checked(ranks, offsets, k)
     return (_best(ranks, offsets) < k).astype(float)
 
@@ -38,10 +29,13 @@ def precision(ranks, offsets, k):
 def ndcg(ranks, offsets, k):
     r"""Discounted gain over that of the best possible list, for binary relevance.
 
-    .. math:: \frac{\sum_{y: r_y < k} 1 / \log_2(r_y + 2)}{\sum_{j=0}^{\min(k, |Y|) - 1} 1 / \log_2(j + 2)}
+    .. math::
+        \frac{\sum_{y: r_y < k} 1 / \log_2(r_y + 2)}
+        {\sum_{j=0}^{\min(k, |Y|) - 1} 1 / \log_2(j + 2)}
 
-    The ideal has min(k, \|Y\|) ones, so a perfect list reaches 1 (Järvelin and Kekäläinen, Cumulated
-    gain-based evaluation of IR techniques, ACM TOIS 20(4), 2002, with the discount 1 / log2(rank + 2)).
+    The ideal has min(k, \|Y\|) ones, so a perfect list reaches 1 (Järvelin and
+    Kekäläinen, Cumulated gain-based evaluation of IR techniques, ACM TOIS 20(4), 2002,
+    with the discount 1 / log2(rank + 2)).
     """
     ranks, offsets = _checked(ranks, offsets, k)
     ideal = np.cumsum(1 / np.log2(np.arange(k) + 2))
@@ -50,7 +44,9 @@ def ndcg(ranks, offsets, k):
 
 
 def reciprocal_rank(ranks, offsets, k):
-    r""":math:`1 / (\min_y r_y + 1)` if that target is among the first k, else 0; its mean is MRR.
+    r"""One over the place of the best target, 0 beyond k; its mean is MRR.
+
+    .. math:: \frac{\mathbb{1}[\min_y r_y < k]}{\min_y r_y + 1}
 
     Voorhees, The TREC-8 question answering track report, 1999.
     """
@@ -64,13 +60,15 @@ def average_precision(ranks, offsets, k):
 
     .. math:: \frac{1}{|Y|} \sum_{y: r_y < k} \frac{|\{y': r_{y'} \le r_y\}|}{r_y + 1}
 
-    It is divided by the number of targets, as in trec_eval; some libraries divide by min(k, \|Y\|).
-    Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008, section 8.4.
+    It is divided by the number of targets, as in trec_eval; some libraries divide by
+    min(k, \|Y\|). Manning, Raghavan and Schütze, Introduction to Information Retrieval,
+    2008, section 8.4.
     """
     ranks, offsets = _checked(ranks, offsets, k)
     counts = np.diff(offsets)
     ranks = ranks[np.lexsort((ranks, np.repeat(np.arange(len(counts)), counts)))]
-    found = np.arange(len(ranks)) - np.repeat(offsets[:-1], counts) + 1  # targets up to this one
+    # how many targets of the query stand up to this one
+    found = np.arange(len(ranks)) - np.repeat(offsets[:-1], counts) + 1
     return _sum(np.where(ranks < k, found / (ranks + 1), 0), offsets) / counts
 
 
@@ -95,8 +93,8 @@ def _checked(ranks, offsets, k):
         raise ValueError("offsets must be a 1-D array of whole numbers, one more than there are queries.")
     if offsets[0] != 0 or offsets[-1] != len(ranks):
         raise ValueError(
-            f"offsets run from {offsets[0]} to {offsets[-1]}, but must run from 0 to {len(ranks)}, how many "
-            "ranks there are: take both from rank_targets."
+            f"offsets run from {offsets[0]} to {offsets[-1]}, but must run from 0 to "
+            f"{len(ranks)}, how many ranks there are: take both from rank_targets."
         )
     if np.diff(offsets).min() < 1:
         raise ValueError("A query has no target, or offsets fall: leave queries without a target out.")
