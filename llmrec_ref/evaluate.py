@@ -106,6 +106,8 @@ def bootstrap(values):
 
 def _rank(score, part, filter_seen, ks=()):
     score = getattr(score, "score", score)
+    if not hasattr(part, "queries"):
+        raise ValueError(f"evaluate takes a part, such as split.test, not a {type(part).__name__}.")
     filter_seen = not part.repeats if filter_seen is None else filter_seen
     order = np.argsort([len(history) for history in part.queries.histories], kind="stable")
     queries = part.queries[order]  # like lengths together: models then need little padding
@@ -193,6 +195,8 @@ def _check_part(part, targets, offsets, seen):
 
 
 def _check_ks(ks, n_items):
+    if not np.iterable(ks):
+        raise ValueError(f"ks={ks!r}: pass a sequence of list lengths, such as (10,).")
     if not all(isinstance(k, numbers.Integral) and 1 <= k <= n_items for k in ks):
         raise ValueError(f"ks={ks}: each must be a whole number from 1 to {n_items}, the catalogue's size.")
 

@@ -41,7 +41,7 @@ class Run:
     def __init__(self, folder, *, dataset=None, data=None, metrics=None, overwrite=False):
         self.folder = folders.Folder(folder, overwrite)
         self.dataset, self.data, self.metrics = dataset, data, dict(metrics or {})
-        self.saved = None  # epochs in the last save
+        self.saved, self.ever_saved = None, False  # epochs in the last save; whether there is one
 
     def __enter__(self):
         return self
@@ -95,7 +95,8 @@ class Run:
         if history:
             files["resume.safetensors"] = save(history.state)
         self.folder.write(files)
-        self.saved, self.saved_at = len(history.epochs) if history else 0, time.monotonic()
+        self.saved, self.ever_saved = len(history.epochs) if history else 0, True
+        self.saved_at = time.monotonic()
 
     def add_metrics(self, **metrics):
         """Save again, with more in ``metrics.json``."""
