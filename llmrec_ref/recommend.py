@@ -21,8 +21,8 @@ def recommend(model, dataset, split, user_or_history, k=10):
         dataset: The `Dataset` that knows the titles and, for a user, the history.
         split: The `Split` whose item numbers the model was trained on.
         user_or_history: A user's id, or any sequence of item ids (list, tuple, array of NumPy, pandas or
-            Arrow, Series, Index), oldest first. A user's
-            history is all that the data set knows of them, in order of time.
+            Arrow, Series, Index), oldest first; a title that only one item has stands for its id. A
+            user's history is all that the data set knows of them, in order of time.
         k: Length of the list; where fewer items are left, all of them.
 
     Returns:
@@ -31,7 +31,8 @@ def recommend(model, dataset, split, user_or_history, k=10):
     Raises:
         ValueError: If the history is empty, ``k`` is no whole number from 1, or the scores have a wrong
             type or shape or hold NaN.
-        KeyError: If the user or an item is unknown; the message names the closest ids.
+        KeyError: If the user or an item is unknown, or several items have a title; the message names
+            the closest ids, or theirs.
     """
     user, history = -1, user_or_history
     if not pd.api.types.is_list_like(history, allow_sets=False):
@@ -51,7 +52,7 @@ def recommend_items(model, items, history, k=10, *, repeats=False, user=-1):
     Args:
         model: As in `recommend`.
         items: DataFrame, one row an item, index 1..n_items in order; columns ``item_id`` and ``title``.
-        history: Any sequence of item ids, oldest first.
+        history: Any sequence of item ids, or of titles that only one item has, oldest first.
         k: As in `recommend`.
         repeats: Whether an item of the history may be recommended again.
         user: Row number in ``dataset.users``, for a model that looks at users; -1 = unknown.
@@ -70,7 +71,7 @@ def recommend_items(model, items, history, k=10, *, repeats=False, user=-1):
     history = list(history)
     if not history:
         raise ValueError("the history is empty: name at least one item")
-    seen = _numbers(history, items["item_id"], "item") + 1
+    seen = _numbers(history, items["item_id"], "item", items["title"]) + 1
     scores = ask(model, Queries([seen], np.array([user])), len(items))[0].copy()
     scores[0] = -np.inf  # padding, whatever a recommender gives it
     if not repeats:
@@ -82,15 +83,26 @@ def recommend_items(model, items, history, k=10, *, repeats=False, user=-1):
     return table.assign(score=scores[best])
 
 
-def _numbers(wanted, known, kind):
-    """Return where each of the ``wanted`` ids stands among the ``known`` ones, int64."""
-    places = {str(name): place for place, name in enumerate(known)}
-    # a column with a gap turns integers into floats: 114.0 asks for 114
-    texts = [
-        str(int(name)) if isinstance(name, float) and name.is_integer() else str(name) for name in wanted
-    ]
-    for text in texts:
-        if text not in places:
-            close = ", ".join(get_close_matches(text, places)) or "none"
-            raise KeyError(f"unknown {kind} {text!r}; known ids close to it: {close}")
-    return np.array([places[text] for text in texts], dtype=np.int64)
+def _numbers(wanted, known, kind, titles=()):
+    """Return where each of the ``wanted`` ids or titles stands among the ``known`` ids, int64."""
+    ids = [str(name) for name in known]
+    places = {name: place for place, name in enumerate(ids)}
+    titled = {}
+    for place, title in enumerate(titles):
+        titled.setdefault(str(title).casefold(), []).append(place)
+    found = []
+    for name in wanted:
+        # a column with a gap turns integers into floats: 114.0 asks for 114
+        text = str(int(name)) if isinstance(name, float) and name.is_integer() else str(name)
+        same = [places[text]] if text in places else titled.get(text.casefold(), [])
+        if len(same) > 1:
+            some = ", ".join(ids[place] for place in same[:10])
+            raise KeyError(f"{len(same)} {kind}s have the title {text!r}: name one by its id: {some}")
+        if not same:
+            close = ", ".join(get_close_matches(text, ids)) or "none"
+            alike = get_close_matches(text.casefold(), titled)
+            alike = ", ".join(str(titles.iloc[titled[title][0]]) for title in alike)
+            alike = f"; known titles: {alike}" if alike else ""
+            raise KeyError(f"unknown {kind} {text!r}; known ids close to it: {close}{alike}")
+        found += same
+    return np.array(found, dtype=np.int64)

@@ -85,6 +85,16 @@ def _check(f, value):
         raise ValueError(f"{f.name}={value}: it must be at least {least:g}{finite}.")
 
 
+def check_catalogue(model, split):
+    """Raise ValueError where a model that knows its ``n_items`` was made for another split."""
+    n_items = getattr(model, "config", {}).get("n_items")
+    if n_items is not None and n_items != split.n_items:
+        raise ValueError(
+            f"the model has {n_items:,} items, but the split {split.n_items:,}: build the model with "
+            "split.n_items."
+        )
+
+
 @dataclass
 class History:
     """What happened in training.
@@ -152,8 +162,14 @@ class Progress:
         best = self.rows[self.best_epoch - 1][metric] if self.best_epoch else None
         if value is None or best is None or np.isnan(best) or value > best:
             self.best_epoch, self.best_weights = epoch, weights
-        patience = self.settings.patience
-        return patience is not None and epoch - self.best_epoch >= patience
+        return self.over
+
+    @property
+    def over(self):
+        """Whether training has diverged, had its epochs, or lost its patience; a resumed one too."""
+        epoch, settings = len(self.rows), self.settings
+        waited = settings.patience is not None and epoch - self.best_epoch >= settings.patience
+        return self.problem is not None or epoch >= settings.epochs or waited
 
     def history(self, state):
         """Return the `History`; ValueError if training diverged."""

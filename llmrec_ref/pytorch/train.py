@@ -14,14 +14,25 @@ from llmrec_ref.pytorch.bert4rec import BERT4Rec
 from llmrec_ref.pytorch.gru4rec import GRU4Rec
 from llmrec_ref.pytorch.sasrec import SASRec
 from llmrec_ref.pytorch.weights import get_state, get_weights, set_state, set_weights
-from llmrec_ref.training import Progress, Settings
+from llmrec_ref.training import Progress, Settings, check_catalogue
 
 MODELS = {model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)}  # what a run folder may hold
 EPSILON = 1e-12  # of AdamW: PyTorch and Keras add it at different places, so it must not matter
 
 
 @keep_memory()
-def fit(model, split, *, objective=None, resume=None, device="cpu", progress=True, measure=None, **settings):
+def fit(
+    model,
+    split,
+    *,
+    objective=None,
+    resume=None,
+    run=None,
+    device="cpu",
+    progress=True,
+    measure=None,
+    **settings,
+):
     """Train a model with AdamW and leave it with the weights of its best epoch.
 
     Args:
@@ -31,6 +42,7 @@ def fit(model, split, *, objective=None, resume=None, device="cpu", progress=Tru
             else it is the last one.
         objective: From `objectives`, or of your own; default: the model's.
         resume: Run folder of the same model to go on from: the next loss is what it would have been.
+        run: `runs.Run` to save in after each epoch that is the best so far, or each minute.
         device: As PyTorch names it.
         progress: Print the number of targets and a progress bar, and one within an epoch of more
             than five seconds.
@@ -42,21 +54,21 @@ def fit(model, split, *, objective=None, resume=None, device="cpu", progress=Tru
         `training.History`.
 
     Raises:
-        ValueError: Nothing to train on; a setting out of its range; ``patience`` without
+        ValueError: No such device; nothing to train on; a setting out of its range; ``patience`` without
             validation; ``resume`` of another model; a loss or weight that is not finite.
         FileNotFoundError: ``resume`` is no run folder with a training state.
+        OSError: ``run`` cannot be saved.
     """
     settings = Settings(**settings)
+    check_catalogue(model, split)
     objective = bind(objective or model.objective, split, settings)
     batch_loss = getattr(objective, "loss", None) or losses.of_batch(settings.loss)
-    trained = [weight for weight in model.to(device).parameters() if weight.requires_grad]
-    options = dict(lr=settings.lr, weight_decay=settings.weight_decay, eps=EPSILON, fused=True)
-    optimizer = torch.optim.AdamW(trained, **options)
-    start = None
-    if resume is not None:
-        set_state(model, optimizer, runs.read_resume(resume, model, "pytorch"))
-        start = runs.read_progress(resume)
+    _check_device(device)
+    optimizer = _optimizer(model.to(device), settings)
+    start = None if resume is None else _resume(resume, model, split, optimizer)
     done = Progress(objective, settings, get_weights(model), measure, start)
+    run = run or runs.NoRun()
+    run.begin(model, split, "pytorch")
     if progress and hasattr(objective, "n_targets"):
         print(f"{objective.n_targets:,} training targets an epoch")
 
@@ -64,17 +76,42 @@ def fit(model, split, *, objective=None, resume=None, device="cpu", progress=Tru
         with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
             bar = tqdm(range(len(done.rows), settings.epochs), desc="epochs", disable=not progress)
             for epoch in bar:
+                if done.over:
+                    break
                 clock = time.perf_counter()
                 loss = _epoch(model, objective, batch_loss, optimizer, settings, epoch, bar.disable)
                 seconds = time.perf_counter() - clock
-                stop = done.end_epoch(model.eval(), get_weights(model), loss, seconds)
+                done.end_epoch(model.eval(), get_weights(model), loss, seconds)
                 bar.set_postfix(done.rows[-1] if done.rows else {})
-                if stop:
-                    break
+                run.end_epoch(done, lambda: get_state(model, optimizer))
     finally:  # whatever ended training, the model has its best weights
         state = get_state(model, optimizer)
         set_weights(model.eval(), done.best_weights)
+    run.end(done, state)
     return done.history(state)
+
+
+def _optimizer(model, settings):
+    """Make AdamW for the weights that need a gradient."""
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    options = dict(lr=settings.lr, weight_decay=settings.weight_decay, eps=EPSILON, fused=True)
+    return torch.optim.AdamW(trained, **options)
+
+
+def _resume(folder, model, split, optimizer):
+    """Give model and optimiser a run folder's state; return what `Progress` goes on from."""
+    arrays, start = runs.read_resume(folder, model, split, "pytorch")
+    set_state(model, optimizer, arrays)
+    return start
+
+
+def _check_device(device):
+    """Raise ValueError where PyTorch has no such device."""
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        message = str(error).splitlines()[0]
+        raise ValueError(f"PyTorch has no device {device!r} here: {message}") from error
 
 
 def _epoch(model, objective, batch_loss, optimizer, settings, epoch, quiet):
@@ -111,10 +148,12 @@ def save(model, split, folder, *, dataset=None, history=None, data=None, metrics
 
     Raises:
         FileExistsError: ``folder`` is not empty.
+        OSError: It cannot be written, or another training writes it.
+        ValueError: The model was made for another split.
     """
-    runs.write_run(
-        folder, model, get_weights(model), "pytorch", split, dataset, history, data, metrics, overwrite
-    )
+    with runs.Run(folder, dataset=dataset, data=data, metrics=metrics, overwrite=overwrite) as run:
+        run.begin(model, split, "pytorch")
+        run.write(get_weights(model), history)
 
 
 def load(folder, device="cpu"):
@@ -126,7 +165,7 @@ def load(folder, device="cpu"):
 
     Raises:
         FileNotFoundError: Not a run folder.
-        ValueError: It holds another model, or was written by another version.
+        ValueError: It holds another model, is damaged, or was written by another version.
     """
     model, weights, items = runs.read_run(folder, MODELS)
     set_weights(model, weights)

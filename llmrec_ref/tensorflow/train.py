@@ -21,7 +21,7 @@ from llmrec_ref.tensorflow.weights import (
     set_state,
     set_weights,
 )
-from llmrec_ref.training import Progress, Settings
+from llmrec_ref.training import Progress, Settings, check_catalogue
 
 MODELS = {model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)}  # what a run folder may hold
 EPSILON = 1e-12  # of AdamW: PyTorch and Keras add it at different places, so it must not matter
@@ -54,10 +54,10 @@ class Trainer(keras.Model):
 class Epochs(keras.callbacks.Callback):
     """Makes the batches and seeds dropout before each epoch; validates and records after it."""
 
-    def __init__(self, trained, objective, settings, progress, bar):
+    def __init__(self, trained, objective, settings, progress, bar, run):
         super().__init__()
         self.trained, self.objective, self.settings = trained, objective, settings
-        self.progress, self.bar = progress, bar
+        self.progress, self.bar, self.run = progress, bar, run
 
     def on_epoch_begin(self, epoch, logs=None):
         """Shuffle; give each dropout layer its own seed."""
@@ -98,10 +98,22 @@ class Epochs(keras.callbacks.Callback):
         self.model.stop_training = self.progress.end_epoch(*found)
         self.bar.set_postfix(self.progress.rows[-1] if self.progress.rows else {})
         self.bar.update()
+        self.run.end_epoch(self.progress, lambda: get_state(self.trained, self.model.optimizer))
 
 
 @keep_memory()
-def fit(model, split, *, objective=None, resume=None, device="cpu", progress=True, measure=None, **settings):
+def fit(
+    model,
+    split,
+    *,
+    objective=None,
+    resume=None,
+    run=None,
+    device="cpu",
+    progress=True,
+    measure=None,
+    **settings,
+):
     """Train a model with AdamW and leave it with the weights of its best epoch.
 
     Args:
@@ -111,6 +123,7 @@ def fit(model, split, *, objective=None, resume=None, device="cpu", progress=Tru
             else it is the last one.
         objective: From `objectives`, or of your own; default: the model's.
         resume: Run folder of the same model to go on from: the next loss is what it would have been.
+        run: `runs.Run` to save in after each epoch that is the best so far, or each minute.
         device: As TensorFlow names it; build the model under the same ``tf.device``.
         progress: Print the number of targets and a progress bar, and one within an epoch of more
             than five seconds.
@@ -125,33 +138,43 @@ def fit(model, split, *, objective=None, resume=None, device="cpu", progress=Tru
         ValueError: No such device; nothing to train on; a setting out of its range; ``patience``
             without validation; ``resume`` of another model; a loss or weight that is not finite.
         FileNotFoundError: ``resume`` is no run folder with a training state.
+        OSError: ``run`` cannot be saved.
     """
     settings = Settings(**settings)
+    check_catalogue(model, split)
     objective = bind(objective or model.objective, split, settings)
     batch_loss = getattr(objective, "loss", None) or losses.of_batch(settings.loss)
     _check_device(device)
     optimizer = keras.optimizers.AdamW(settings.lr, weight_decay=settings.weight_decay, epsilon=EPSILON)
     optimizer.build(model.trainable_variables)
-    start = None
-    if resume is not None:
-        set_state(model, optimizer, runs.read_resume(resume, model, "tensorflow"))
-        start = runs.read_progress(resume)
+    start = None if resume is None else _resume(resume, model, split, optimizer)
     done = Progress(objective, settings, get_weights(model), measure, start)
+    run = run or runs.NoRun()
+    run.begin(model, split, "tensorflow")
     if progress and hasattr(objective, "n_targets"):
         print(f"{objective.n_targets:,} training targets an epoch")
 
-    begin, end = len(done.rows), settings.epochs
+    begin = len(done.rows)
+    end = begin if done.over else settings.epochs
     with tf.device(device), tqdm(total=end - begin, desc="epochs", disable=not progress) as bar:
         trainer = Trainer(model, batch_loss)
         trainer.compile(optimizer, jit_compile=False)  # XLA's matrix products are slower on CPUs
-        epochs = Epochs(model, objective, settings, done, bar)
+        epochs = Epochs(model, objective, settings, done, bar, run)
         options = dict(callbacks=[epochs], shuffle=False, verbose=0)
         try:
             trainer.fit(epochs.dataset(), initial_epoch=begin, epochs=end, **options)
         finally:  # whatever ended training, the model has its best weights
             state = get_state(model, optimizer)
             set_weights(model, done.best_weights)
+    run.end(done, state)
     return done.history(state)
+
+
+def _resume(folder, model, split, optimizer):
+    """Give model and optimiser a run folder's state; return what `Progress` goes on from."""
+    arrays, start = runs.read_resume(folder, model, split, "tensorflow")
+    set_state(model, optimizer, arrays)
+    return start
 
 
 def _check_device(device):
@@ -176,10 +199,12 @@ def save(model, split, folder, *, dataset=None, history=None, data=None, metrics
 
     Raises:
         FileExistsError: ``folder`` is not empty.
+        OSError: It cannot be written, or another training writes it.
+        ValueError: The model was made for another split.
     """
-    runs.write_run(
-        folder, model, get_weights(model), "tensorflow", split, dataset, history, data, metrics, overwrite
-    )
+    with runs.Run(folder, dataset=dataset, data=data, metrics=metrics, overwrite=overwrite) as run:
+        run.begin(model, split, "tensorflow")
+        run.write(get_weights(model), history)
 
 
 def load(folder):
@@ -191,7 +216,7 @@ def load(folder):
 
     Raises:
         FileNotFoundError: Not a run folder.
-        ValueError: It holds another model, or was written by another version.
+        ValueError: It holds another model, is damaged, or was written by another version.
     """
     model, weights, items = runs.read_run(folder, MODELS)
     set_weights(model, weights)
