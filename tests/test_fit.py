@@ -1,13 +1,13 @@
 """What `fit` does in either framework; each test runs in those that are installed."""
 
 import functools
-import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import toys
+from llmrec_ref import runs
 from llmrec_ref.evaluate import evaluate
 from llmrec_ref.objectives import Ranking
 from llmrec_ref.training import Settings
@@ -456,7 +456,7 @@ def test_a_partial_gets_what_its_function_does(kit, fit, split, tmp_path, name, 
     same = history.epochs["loss"].item() == pytest.approx(named.epochs["loss"].item(), rel=1e-6)
     assert same == (name != "gbce")
     kit.train.save(model, split, tmp_path, history=history)
-    assert json.loads((tmp_path / "config.json").read_text())["training"]["loss"] == name
+    assert runs.read_config(tmp_path)["training"]["loss"] == name
 
 
 def test_a_partial_with_another_number_of_negatives(kit, fit, split):
@@ -477,7 +477,7 @@ def test_an_object_may_be_a_loss(kit, fit, split, tmp_path):
     model = small(kit)
     history = fit(model, split, loss=Half(), epochs=1)
     kit.train.save(model, split, tmp_path, history=history)
-    assert json.loads((tmp_path / "config.json").read_text())["training"]["loss"] == "Half"
+    assert runs.read_config(tmp_path)["training"]["loss"] == "Half"
 
 
 # What fit leaves alone, and what it refuses

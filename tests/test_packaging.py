@@ -27,11 +27,13 @@ ROWS = [
     {"baselines"},
     {"evaluate"},
     {"check", "exercises"},
-    {"objectives", "training", "memory"},
+    {"objectives", "training", "memory", "folders"},
     {"runs"},
     FRAMEWORKS,
     {"parity"},
     {"recommend"},
+    {"commands"},
+    {"command_line"},
     {"__main__"},
 ]
 ROW = {room: number for number, rooms in enumerate(ROWS) for room in rooms}

@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 torch = pytest.importorskip("torch")
 
+from llmrec_ref import folders, runs  # noqa: E402
 from llmrec_ref.datasets import Dataset  # noqa: E402
 from llmrec_ref.evaluate import evaluate  # noqa: E402
 from llmrec_ref.pytorch import losses, train  # noqa: E402
@@ -190,15 +191,15 @@ def test_run_folder_scores_elsewhere(dataset, split, tmp_path):
     history = fit(model, split)
     made = dict(load=dict(name_or_path="walks"))
     train.save(model, split, tmp_path, dataset=dataset, history=history, data=made, metrics={"HR@10": 0.5})
-    names = ["config.json", "items.json", "metrics.json", "model.safetensors", "resume.safetensors"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json", "save-1"]
+    assert sorted(path.name for path in (tmp_path / "save-1").iterdir()) == sorted(folders.FILES)
     loaded, items = train.load(tmp_path)
     np.testing.assert_array_equal(loaded.score(split.test.queries), model.score(split.test.queries))
     assert items["item_id"].tolist() == split.item_ids[1:].tolist() and items.index.tolist()[0] == 1
     assert items["title"][1] == split.item_ids[1].replace("film", "Film No.")
-    config = json.loads((tmp_path / "config.json").read_text())
+    config = runs.read_config(tmp_path)
     assert config["data"] == made and config["training"]["lr"] == 2e-2 and config["framework"] == "pytorch"
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = runs.read_metrics(tmp_path)
     assert metrics["HR@10"] == 0.5 and len(metrics["epochs"]) == 3
 
 
@@ -218,12 +219,15 @@ def test_nothing_is_overwritten_unasked(split, tmp_path):
 )
 def test_foreign_checkpoints(split, tmp_path, change, word):
     train.save(small(), split, tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
+    files = folders.read(tmp_path, "config.json", "items.json", "metrics.json", "model.safetensors")
+    config = json.loads(files["config.json"])
     if "dim" in change:
         config["config"] |= change
     else:
         config |= change
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    folder = folders.Folder(tmp_path, overwrite=True)
+    folder.write(files | {"config.json": json.dumps(config).encode()})
+    folder.close()
     with pytest.raises(ValueError, match=word):
         train.load(tmp_path)
 
