@@ -89,7 +89,8 @@ def _numbers(wanted, known, kind, titles=()):
     places = {name: place for place, name in enumerate(ids)}
     titled = {}
     for place, title in enumerate(titles):
-        titled.setdefault(str(title).casefold(), []).append(place)
+        if pd.notna(title):
+            titled.setdefault(str(title).casefold(), []).append(place)
     found = []
     for name in wanted:
         # a column with a gap turns integers into floats: 114.0 asks for 114
