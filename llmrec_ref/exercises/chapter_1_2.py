@@ -1,29 +1,30 @@
 """Checkers of chapter I.2, *Cross-entropy*."""
 
 from itertools import product
-from numbers import Real
 
 import numpy as np
 
-from llmrec_ref.exercises.chapter_1_1 import close
+from llmrec_ref.exercises.tools import array, cases, close, near, of_function, of_number
+
+A_NUMBER = "give one number, such as 0.25 or np.log(4)"
 
 
+@of_number(A_NUMBER)
 def bits_a_token(answer):
     """1.2.1: the loss in bits a token of 12 tokens with probability 0.3 in all, as a number."""
-    yield isinstance(answer, Real), "give one number, such as 0.25 or np.log(4)"
     yield answer > 0, "a loss is minus the logarithm of a probability, so it is positive"
     yield (
         2 ** (-answer) > 0.3,
         "with so much for each of 12 tokens the sequence would be far less likely than 0.3",
     )
-    yield not close(np.exp(-12 * answer), 0.3, rtol=1e-3), "that is in nats; a bit is the loss of a fair coin"
+    yield not near(np.exp(-12 * answer), 0.3, rtol=1e-3), "that is in nats; a bit is the loss of a fair coin"
     hint = "twelve tokens with that loss each have a probability of {:.4f} in all, not 0.3"
-    yield close(2 ** (-12 * answer), 0.3, rtol=1e-3), hint.format(2 ** (-12 * answer))
+    yield near(2 ** (-12 * answer), 0.3, rtol=1e-3), hint.format(2 ** (-12 * answer))
 
 
+@of_number(A_NUMBER)
 def best_constant(answer):
     """1.2.2: the logit that gives the lowest binary cross-entropy if 2 of 50 labels are 1."""
-    yield isinstance(answer, Real), "give one number, such as 0.25 or np.log(4)"
     yield answer < 0, "ones are rare, so the probability is below one half and its logit below 0"
     labels = np.arange(50) < 2
 
@@ -35,29 +36,30 @@ def best_constant(answer):
     yield nats(answer) <= nats(better), hint
 
 
+@of_function
 def log_softmax(answer):
     """1.2.3: ``log_softmax(logits)`` over the last axis, stable."""
     value = answer(np.log([[1.0, 3.0], [1.0, 1.0]]))
     hint = "logits ln 1 and ln 3 have the probabilities 1/4 and 3/4, of which you return the logarithms"
     yield close(value, np.log([[0.25, 0.75], [0.5, 0.5]])), hint
-    for rng in np.random.default_rng(0).spawn(20):
-        logits = rng.normal(0, 3, size=rng.integers(2, 5, size=3))
-        p = np.exp(np.asarray(answer(logits.copy()), dtype=float))
-        yield (
-            p.shape == logits.shape,
-            f"logits {logits.shape} have as many log probabilities, you return {p.shape}",
-        )
-        yield np.allclose(p.sum(axis=-1), 1), "probabilities must sum to 1 over the last axis"
-        ratios = np.exp(logits - logits[..., :1])
-        yield np.allclose(p / p[..., :1], ratios), "two items with logits a and b have the odds exp(a - b)"
-    with np.errstate(all="ignore"):
-        large = answer(np.array([1e4, 0.0, -1e4]))
-    yield (
-        close(large, [0.0, -1e4, -2e4]),
-        f"logits 10000, 0 and -10000 give {np.asarray(large).tolist()}: overflow",
-    )
+    for rng in cases():
+        logits = rng.normal(0, 3, size=rng.integers(2, 5, size=rng.integers(1, 5)))
+        log_p = array(answer(logits))
+        hint = f"logits {logits.shape} have as many log probabilities, you return {log_p.shape}"
+        yield log_p.shape == logits.shape, hint
+        sums = np.exp(log_p).sum(axis=-1)
+        yield close(sums, np.ones_like(sums)), "probabilities must sum to 1 over the last axis"
+        odds = "two items with logits a and b have the odds exp(a - b)"
+        yield close(log_p - log_p[..., :1], logits - logits[..., :1]), odds
+    large = array(answer(np.array([1e4, 0, -1e4])))
+    below = array(answer(np.array([[1e4, 0, -1e4], [5, 5, -1e4]])))
+    hint = f"logits 10000, 0 and -10000 give {large.tolist()}: overflow"
+    yield close(large, [0, -1e4, -2e4]), hint
+    hint = "logits 5 and 5 have a half each, below a row with the logit 10000 too; you give {}"
+    yield close(below[1, :2], -np.log([2, 2])), hint.format(np.exp(below[1, :2]).tolist())
 
 
+@of_function
 def cross_entropy(answer):
     """1.2.4: ``cross_entropy(log_probabilities, targets)``, the mean over positions with a target."""
     log_p = np.log([[1e-9, 0.8, 0.2], [1e-9, 0.5, 0.5]])
@@ -69,35 +71,36 @@ def cross_entropy(answer):
     yield not close(value, -np.log(0.8) / 2), "a position without a target is not counted: divide by fewer"
     yield close(value, -np.log(0.8)), "target 0 is no item: leave that position out"
     yield close(answer(log_p, np.array([0, 0])), 0.0), "where no position has a target the loss is 0"
-    for rng in np.random.default_rng(0).spawn(20):
-        B, L, V = rng.integers(2, 6, size=3)
-        p = rng.dirichlet(np.ones(V), size=(B, L))
-        targets = rng.integers(0, V, size=(B, L))
-        targets[0, 0] = 1
-        nats = [-np.log(p[b, t, targets[b, t]]) for b, t in product(range(B), range(L)) if targets[b, t]]
-        found = answer(np.log(p), targets.copy())
+    for rng in cases():
+        V, shape = int(rng.integers(2, 6)), rng.integers(2, 6, size=rng.integers(1, 4))
+        p, targets = rng.dirichlet(np.ones(V), size=shape), rng.integers(0, V, size=shape)
+        targets.flat[0] = 1
+        nats = [-np.log(p[*place, y]) for place, y in np.ndenumerate(targets) if y]
+        found = answer(np.log(p), targets)
         yield close(found, np.mean(nats)), f"{len(nats)} targets, mean {np.mean(nats):.6f}; you say {found}"
 
 
+@of_function
 def gradient(answer):
     """1.2.5: ``gradient(logits, targets)`` of the mean cross-entropy by the logits, no padding."""
-    for rng in np.random.default_rng(0).spawn(20):
+    for rng in cases():
         n, classes = rng.integers(2, 6, size=2)
         logits, targets = rng.normal(size=(n, classes)), rng.integers(0, classes, size=n)
 
         def loss(z, targets=targets, n=n):
             return np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(n), targets])
 
-        found = np.asarray(answer(logits.copy(), targets.copy()), dtype=float)
+        found = array(answer(logits, targets))
         yield found.shape == logits.shape, f"one derivative a logit: {logits.shape}, not {found.shape}"
-        row, column = rng.integers(n), rng.integers(classes)
-        move = np.zeros_like(logits)
-        move[row, column] = 1e-5
-        slope = (loss(logits + move) - loss(logits - move)) / 2e-5
-        hint = f"logit [{row}, {column}] moves the mean of {n} losses by {slope:.6f} a unit, you say "
-        yield abs(found[row, column] - slope) < 1e-6, hint + f"{found[row, column]:.6f}"
+        for place in np.ndindex(logits.shape):
+            move = np.zeros_like(logits)
+            move[place] = 1e-5
+            slope = (loss(logits + move) - loss(logits - move)) / 2e-5
+            hint = f"logit {list(place)} moves the mean of {n} losses by {slope:.6f} a unit, you say "
+            yield abs(found[place] - slope) < 1e-6, hint + f"{found[place]:.6f}"
 
 
+@of_function
 def sequence_log_probability(answer):
     """1.2.6: ``sequence_log_probability(sequence, next_probabilities)`` by the chain rule."""
     calls = []
@@ -112,7 +115,7 @@ def sequence_log_probability(answer):
         "ask for the next item after [], [1] and [1, 0], once each",
     )
     yield close(value, 3 * np.log(0.5)), "three fair coins: 3 ln 0.5"
-    for rng in np.random.default_rng(0).spawn(5):
+    for rng in cases(5):
         tables = {
             prefix: rng.dirichlet(np.ones(3))
             for size in range(3)
@@ -122,21 +125,23 @@ def sequence_log_probability(answer):
         def follow(prefix, tables=tables):
             return tables[tuple(int(item) for item in prefix)]
 
-        sequences = list(product(range(3), repeat=3))
-        found = [answer(list(sequence), follow) for sequence in sequences]
-        total = np.sum(np.exp(found))
-        yield (
-            np.isclose(total, 1),
-            f"the probabilities of all {len(sequences)} sequences sum to {total:.4f}, not 1",
-        )
-        likely = np.prod([follow(sequences[5][:t])[item] for t, item in enumerate(sequences[5])])
-        hint = f"a sequence with the factors' product {likely:.6f} has the logarithm {np.log(likely):.6f}"
-        yield close(found[5], np.log(likely)), hint
+        for length in (3, 2):
+            sequences = list(product(range(3), repeat=length))
+            found = array([answer(list(sequence), follow) for sequence in sequences])
+            total = np.exp(found).sum()
+            hint = f"the probabilities of all {len(sequences)} sequences sum to {total:.4f}, not 1"
+            yield close(total, 1), hint
+            likely = np.prod([follow(sequences[5][:t])[item] for t, item in enumerate(sequences[5])])
+            hint = f"a sequence with the factors' product {likely:.6f} has the logarithm {np.log(likely):.6f}"
+            yield close(found[5], np.log(likely)), hint
+    long = answer([0] * 400, lambda prefix: np.array([0.1, 0.9]))
+    hint = f"400 steps of probability 0.1 make 400 ln 0.1, not {long}: the product is too small for a float"
+    yield close(long, 400 * np.log(0.1)), hint
 
 
+@of_number(A_NUMBER)
 def smoothed_gap(answer):
     """1.2.7: the gap between the target's logit and the others' at the optimum of label smoothing."""
-    yield isinstance(answer, Real), "give one number, such as 0.25 or np.log(4)"
     yield answer > 0, "the target still has the highest logit"
     epsilon, n = 0.1, 5
     q = np.full(n, epsilon / n) + (1 - epsilon) * (np.arange(n) == 0)
@@ -150,13 +155,14 @@ def smoothed_gap(answer):
     yield nats(answer) <= nats(better), hint
 
 
+@of_function
 def logistic(answer):
     """1.2.8: ``logistic(x, y)``: maximum-likelihood weights of logistic regression."""
-    for rng in np.random.default_rng(0).spawn(5):
+    for rng in cases(5):
         n, d = int(rng.integers(200, 400)), int(rng.integers(1, 4))
         x = np.column_stack([rng.normal(rng.normal(size=d), 1, size=(n, d)), np.ones(n)])
         y = (rng.random(n) < 1 / (1 + np.exp(-x @ rng.normal(size=d + 1)))).astype(float)
-        w = np.asarray(answer(x.copy(), y.copy()), dtype=float)
+        w = array(answer(x, y))
         yield w.shape == (d + 1,), f"one weight a column of x: ({d + 1},), not {w.shape}"
         nats = np.mean(np.logaddexp(0, x @ w) - y * (x @ w))
         share = y.mean()

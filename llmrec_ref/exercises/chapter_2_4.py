@@ -1,33 +1,33 @@
 """Checkers of chapter II.4, *BERT over items: BERT4Rec*."""
 
 from itertools import product
-from numbers import Real
 
 import numpy as np
 from scipy import stats
 
-from llmrec_ref.exercises.chapter_1_1 import close
+from llmrec_ref.exercises.tools import array, cases, close, near, of_function, of_number, padded, parts
 
 
+@of_number("give one number, such as 0.25 or 3 / 4")
 def targets_by_hand(answer):
     """2.4.1: the mean number of targets of a window of 4 films, each hidden with probability 1/2."""
-    yield isinstance(answer, Real), "give one number, such as 0.25 or 3 / 4"
     n_hidden = [sum(hidden) for hidden in product([0, 1], repeat=4)]  # 16 windows, all as likely
-    yield not close(answer, np.mean(n_hidden)), "that is chance alone: two rules of the package come on top"
+    yield not near(answer, np.mean(n_hidden)), "that is chance alone: two rules of the package come on top"
     hint = "a window in which chance hides nothing has one hidden film all the same"
-    yield not close(answer, 0.2 + 0.8 * np.mean(n_hidden)), hint
+    yield not near(answer, 0.2 + 0.8 * np.mean(n_hidden)), hint
     at_least_one = np.mean(np.maximum(n_hidden, 1))
-    yield not close(answer, at_least_one), "one window in five hides the newest film and no other"
+    yield not near(answer, at_least_one), "one window in five hides the newest film and no other"
     hint = "a fifth of the windows has one target; of the others list all 16 ways to hide or show four films"
-    yield close(answer, 0.2 + 0.8 * at_least_one), hint
+    yield near(answer, 0.2 + 0.8 * at_least_one), hint
 
 
+@of_function
 def visible(answer):
     """2.4.2: ``visible(item_ids)``: bool (B, L, L), who sees whom in a bidirectional model."""
-    for rng in np.random.default_rng(0).spawn(20):
+    for rng in cases():
         B, L = int(rng.integers(1, 4)), int(rng.integers(2, 7))
-        item_ids = np.where(np.arange(L) < rng.integers(0, L, size=(B, 1)), 0, rng.integers(1, 9, (B, L)))
-        found = np.asarray(answer(item_ids.copy()))
+        item_ids = padded(rng, B, L)
+        found = np.asarray(answer(item_ids))
         yield found.shape == (B, L, L), f"tokens {(B, L)} give a mask {(B, L, L)}, not {found.shape}"
         yield found.dtype == bool, f"a mask is True or False, not {found.dtype}"
         for b, t, s in np.ndindex(found.shape):
@@ -39,19 +39,19 @@ def visible(answer):
                 yield found[b, t, s] == (item_ids[b, s] > 0), f"{case} {said} position {s}"
 
 
+@of_function
 def cloze(answer):
     """2.4.3: ``cloze(items, draw, probability, mask)`` returns ``(inputs, targets)``."""
-    for rng in np.random.default_rng(0).spawn(30):
-        B, L, probability, mask = int(rng.integers(1, 4)), int(rng.integers(2, 7)), rng.uniform(0.1, 0.7), 99
-        items = np.where(np.arange(L) < rng.integers(0, L, size=(B, 1)), 0, rng.integers(1, 9, (B, L)))
-        draw = rng.random((B, L))
-        found = answer(items.copy(), draw.copy(), probability, mask)
-        yield isinstance(found, tuple) and len(found) == 2, "return two arrays: (inputs, targets)"
-        inputs, targets = map(np.asarray, found)
-        yield (
-            inputs.shape == targets.shape == (B, L),
-            f"inputs and targets have the shape {(B, L)} of the items",
-        )
+    for rng in cases(30):
+        B, L, mask = int(rng.integers(1, 4)), int(rng.integers(2, 7)), int(rng.integers(50, 99))
+        items = padded(rng, B, L)
+        draw = rng.permutation(B * L).reshape(B, L) / (B * L)  # all different
+        probability = float(rng.choice(draw.flat))  # one number is not below it, but equal
+        found = parts(answer(items, draw, probability, mask), 2)
+        yield found is not None, "return two arrays: (inputs, targets)"
+        inputs, targets = map(array, found)
+        hint = f"inputs and targets have the shape {(B, L)} of the items"
+        yield inputs.shape == targets.shape == (B, L), hint
         for row in range(B):
             case = f"items {items[row].tolist()}, draw {draw[row].round(2).tolist()}, p = {probability:.2f}:"
             real = np.flatnonzero(items[row])
@@ -68,16 +68,16 @@ def cloze(answer):
             yield np.array_equal(inputs[row][~asked], items[row][~asked]), hint
 
 
+@of_function
 def question(answer):
     """2.4.4: ``question(histories, max_len, mask)``: int (B, max_len)."""
-    for rng in np.random.default_rng(0).spawn(20):
+    for rng in cases():
         max_len, mask = int(rng.integers(2, 7)), 50
         histories = [rng.integers(1, 50, size=rng.integers(1, 10)) for _ in range(3)]
-        found = np.asarray(answer([history.copy() for history in histories], max_len, mask))
-        yield (
-            found.shape == (3, max_len),
-            f"3 histories, max_len {max_len}: shape {(3, max_len)}, not {found.shape}",
-        )
+        found = np.asarray(answer(histories, max_len, mask))
+        hint = f"3 histories, max_len {max_len}: shape {(3, max_len)}, not {found.shape}"
+        yield found.shape == (3, max_len), hint
+        yield found.dtype.kind in "iu", f"tokens are whole numbers (int), not {found.dtype}"
         for row, history in zip(found.tolist(), histories, strict=True):
             case = f"history {history.tolist()}, max_len {max_len}, mask {mask}:"
             yield row[-1] == mask, f"{case} the last token is the mask, not {row[-1]}"
@@ -87,13 +87,14 @@ def question(answer):
             yield row[: max_len - 1 - len(kept)] == [0] * (max_len - 1 - len(kept)), f"{case} pad on the left"
 
 
+@of_function
 def cloze_loss(answer):
     """2.4.5: ``cloze_loss(logits, targets)``, the mean over hidden positions."""
     logits = np.array([[[-np.inf, 0, 0, 0, 0], [-np.inf, 9, 0, 0, 0]]])
-    value = answer(logits.copy(), np.array([[2, 0]]))
+    value = answer(logits, np.array([[2, 0]]))
     hint = "one hidden film and four equally likely ones: ln 4 nats"
     yield close(value, np.log(4)), f"{hint}, you say {value}"
-    for rng in np.random.default_rng(0).spawn(20):
+    for rng in cases():
         B, L, n_items = (int(x) for x in rng.integers(2, 6, size=3))
         logits = np.concatenate([np.full((B, L, 1), -np.inf), rng.normal(0, 2, (B, L, n_items))], axis=2)
         targets = np.where(rng.random((B, L)) < 0.5, rng.integers(1, n_items + 1, (B, L)), 0)
@@ -103,35 +104,36 @@ def cloze_loss(answer):
             for place in np.ndindex(B, L)
             if targets[place]
         ]
-        value = answer(logits.copy(), targets.copy())
+        value = answer(logits, targets)
         hint = f"{len(terms)} of {B * L} positions are hidden, with a mean of {np.mean(terms):.4f} nats"
-        yield close(value, np.mean(terms)), f"{hint}, you say {value:.4f}"
+        yield close(value, np.mean(terms)), f"{hint}, you say {value}"
 
 
+@of_number()
 def asked_as_in_the_end(answer):
     """2.4.6: how often a window of 3 films hides the newest and no other, rho = 1/2."""
-    yield isinstance(answer, Real), "give one number, such as 0.25 or 1 / 4"
     yield 0 <= answer <= 1, "a probability lies between 0 and 1"
     ways = list(product([0, 1], repeat=3))  # 8 ways to hide or show, all as likely
     chance = np.mean([hidden == (0, 0, 1) for hidden in ways])
     none = np.mean([hidden == (0, 0, 0) for hidden in ways])
-    yield not close(answer, 0.2), "beside the one window in five there is chance"
+    yield not near(answer, 0.2), "beside the one window in five there is chance"
     hint = "if chance hides nothing, one film is drawn to be hidden: it may be the newest"
-    yield not close(answer, 0.2 + 0.8 * chance), hint
+    yield not near(answer, 0.2 + 0.8 * chance), hint
     hint = "if chance hides nothing, one of the three films is drawn, and only sometimes the newest"
-    yield not close(answer, 0.2 + 0.8 * (chance + none)), hint
+    yield not near(answer, 0.2 + 0.8 * (chance + none)), hint
     hint = (
         "list the 8 ways to hide or show three films: which leave the newest alone hidden, and which nothing?"
     )
-    yield close(answer, 0.2 + 0.8 * (chance + none / 3)), hint
+    yield near(answer, 0.2 + 0.8 * (chance + none / 3), rtol=2e-3), hint
 
 
+@of_function
 def welch(answer):
     """2.4.7: ``welch(a, b)``: the ends of the 95 % Welch interval of mean(a) - mean(b)."""
-    for rng in np.random.default_rng(0).spawn(20):
+    for rng in cases():
         a, b = (rng.normal(0.2, rng.uniform(0.01, 0.1), size=rng.integers(3, 9)) for _ in range(2))
-        found = answer(a.copy(), b.copy())
-        yield np.shape(found) == (2,), "return two numbers: (low, high)"
+        found = array(answer(a, b))
+        yield found.shape == (2,), "return two numbers: (low, high)"
         low, high = found
         yield low < high, f"the lower end comes first, not ({low:.4f}, {high:.4f})"
         middle, expected = a.mean() - b.mean(), stats.ttest_ind(a, b, equal_var=False).confidence_interval()
@@ -154,12 +156,13 @@ def toy_model(rng, n_tokens):
     return log_p
 
 
+@of_function
 def ablate(answer):
     """2.4.8: ``ablate(log_p, history, mask)``: one effect a film."""
-    for rng in np.random.default_rng(0).spawn(20):
+    for rng in cases():
         log_p, length, mask = toy_model(rng, 6), int(rng.integers(2, 6)), 7
         history = [int(item) for item in rng.permutation(6)[:length] + 1]
-        found = np.asarray(answer(log_p, list(history), mask), dtype=float)
+        found = array(answer(log_p, history, mask))
         yield found.shape == (length,), f"{length} films have {length} effects, not {found.shape}"
         before = log_p([*history, mask])
         best = max(range(1, 7), key=lambda j: before[j])

@@ -1,31 +1,30 @@
 """Checkers of chapter II.5, *Against the field*."""
 
-from numbers import Real
-
 import numpy as np
 
-from llmrec_ref.exercises.chapter_1_1 import close
+from llmrec_ref.exercises.tools import array, cases, close, near, number, of_function, of_number
 
 
+@of_number()
 def tied_scores(answer):
     """2.5.1: the mean HR@10 of a target that ties with 999 items above all others."""
-    yield isinstance(answer, Real), "give one number, such as 0.25 or 1 / 4"
     yield 0 <= answer <= 1, "a hit rate is a share of the users: between 0 and 1"
     yield answer != 0, "that is the pessimistic rule, with the target behind all that tie with it"
     yield answer != 1, "that is kind to ties: it puts the target before all that tie with it"
     all_places, tied_places = np.arange(10_000), np.arange(1_000)  # a random order makes each as likely
     hint = "the others score lower, so the target competes with those that tie with it and nobody else"
-    yield not close(answer, np.mean(all_places < 10)), hint
+    yield not near(answer, np.mean(all_places < 10)), hint
     hint = "the target may stand in any of the first thousand places, each as likely: how many are hits?"
-    yield close(answer, np.mean(tied_places < 10)), hint
+    yield near(answer, np.mean(tied_places < 10)), hint
 
 
+@of_function
 def dominated(answer):
     """2.5.2: ``dominated(quality, cost)``: bool (n,)."""
-    for rng in np.random.default_rng(0).spawn(30):
+    for rng in cases(30):
         n = int(rng.integers(1, 7))
         quality, cost = rng.integers(1, 5, n) / 10, rng.integers(1, 5, n).astype(float)  # with many ties
-        found = np.asarray(answer(quality.copy(), cost.copy()))
+        found = np.asarray(answer(quality, cost))
         models = list(zip(quality.tolist(), cost.tolist(), strict=True))
         case = f"models (quality, cost) {models}:"
         yield found.shape == (n,), f"{case} the answer has the shape {(n,)}, not {found.shape}"
@@ -38,13 +37,14 @@ def dominated(answer):
                 yield not found[i], f"{case} none of them dominates {models[i]}"
 
 
+@of_function
 def seconds_to(answer):
     """2.5.3: ``seconds_to(curve, seconds, goal)``."""
-    for rng in np.random.default_rng(0).spawn(30):
+    for rng in cases(30):
         n_epochs = int(rng.integers(1, 8))
         curve, goal = rng.integers(1, 9, n_epochs) / 100, rng.integers(1, 10) / 100  # often exactly the goal
         seconds = rng.integers(10, 99, n_epochs) / 10
-        value = answer(curve.copy(), seconds.copy(), goal)
+        value = answer(curve, seconds, goal)
         case = f"curve {curve.tolist()}, seconds {seconds.tolist()}, goal {goal}:"
         enough = [n for n in range(1, n_epochs + 1) if max(curve[:n]) >= goal]
         if enough:
@@ -54,19 +54,17 @@ def seconds_to(answer):
             yield close(value, np.inf), f"{case} the goal is never reached, so inf, not {value}"
 
 
+@of_function
 def mix(answer):
     """2.5.4: ``mix(scores, weights)``: the weighted sum of the parts' z-scores."""
-    for rng in np.random.default_rng(0).spawn(20):
+    for rng in cases():
         n_parts, n_items = int(rng.integers(2, 5)), int(rng.integers(3, 8))
         shift, scale = rng.normal(0, 5, (n_parts, 1)), rng.uniform(0.1, 9, (n_parts, 1))
         scores, weights = shift + scale * rng.normal(size=(n_parts, n_items)), rng.normal(size=n_parts)
-        given = scores.copy(), weights.copy()
-        found = np.asarray(answer(*given), dtype=float)
+        found = array(answer(scores, weights))
         hint = f"{n_parts} parts, {n_items} items: the mixture has the shape {(n_items,)}, not {found.shape}"
         yield found.shape == (n_items,), hint
-        unchanged = np.array_equal(given[0], scores) and np.array_equal(given[1], weights)
-        yield unchanged, "the given arrays have changed: work on new ones"
-        alone = [np.asarray(answer(part[None].copy(), np.ones(1)), dtype=float) for part in scores]
+        alone = [array(answer(part[None], np.ones(1))) for part in scores]
         for part, z in zip(scores, alone, strict=True):
             case = "one part alone, with weight 1:"
             yield close(z.mean(), 0), f"{case} its mean over the items is 0 afterwards, not {z.mean():.4f}"
@@ -77,19 +75,20 @@ def mix(answer):
             hint = f"{case} its order stays, and so do the ratios of the distances between scores"
             yield close(z * part.std() + part.mean(), part), hint
         hint = "a part that is multiplied by a positive number or shifted has the same say in the mixture"
-        yield close(answer(scores * scale - shift, weights.copy()), found), hint
+        yield close(answer(scores * scale - shift, weights), found), hint
         hint = f"weights {weights.round(2).tolist()}: each multiplies its part as it is, whatever their sum"
         yield close(found, sum(w * z for w, z in zip(weights, alone, strict=True))), hint
         silent = np.vstack([scores, np.ones(n_items)]), np.append(weights, 2.0)
         yield close(answer(*silent), found), "a part that scores all items the same adds nothing: mind 0 / 0"
 
 
+@of_function
 def step_flops(answer):
     """2.5.5: ``step_flops(B, L, D, n_layers, N, V)``: operations of the matrix products of a step."""
-    for rng in np.random.default_rng(0).spawn(20):
+    for rng in cases():
         B, L, D, n_layers, N, V = sizes = rng.integers(2, 10, size=6).tolist()
-        value = answer(*sizes)
-        yield isinstance(value, Real), "return one number, the operations of a step"
+        value = number(answer(*sizes))
+        yield value is not None, "return one number, the operations of a step"
         products = {  # a matrix (a, b) times a matrix (b, c)
             "maps": n_layers * [(B * L, D, 3 * D), (B * L, D, D), (B * L, D, D), (B * L, D, D)],
             "attention": n_layers * B * [(L, D, L), (L, L, D)],
@@ -107,23 +106,24 @@ def step_flops(answer):
             3 * (maps + attention): "the logits are missing",
         }
         for slip, hint in slips.items():
-            yield not close(value, slip), hint
+            yield not near(value, slip, rtol=1e-9), hint
         case = f"B, L, D, n_layers, N, V = {sizes}: {3 * forward} operations, not {value};"
         hint = f"{case} a block has {2 * B} small products (attention, by window) and 4 large"
-        yield close(value, 3 * forward), hint
+        yield near(value, 3 * forward, rtol=1e-9), hint
 
 
+@of_number("give one number, such as 1.5 or 3 / 2")
 def amdahl(answer):
     """2.5.6: the speed-up of a step of which only the matrix products, 45 %, stay."""
-    yield isinstance(answer, Real), "give one number, such as 1.5 or 3 / 2"
     yield answer > 1, "how many times faster: more than 1 (the old time over the new)"
     seconds = {"products": 45, "else": 55}
     before = sum(seconds.values())
-    yield not close(answer, before / seconds["else"], rtol=2e-3), "that makes the matrix products free"
+    yield not near(answer, before / seconds["else"], rtol=2e-3), "that makes the matrix products free"
     hint = "a step of 100 seconds: how many are left? (Give three significant digits or more)"
-    yield close(answer, before / seconds["products"], rtol=2e-3), hint
+    yield near(answer, before / seconds["products"], rtol=2e-3), hint
 
 
+@of_function
 def padding_share(answer):
     """2.5.7: ``padding_share(lengths, batch_size)``."""
     value = answer(np.array([3, 1]), 2)
@@ -131,9 +131,9 @@ def padding_share(answer):
         close(value, 1 / 3),
         f"windows of 3 and 1 in one batch: 2 of 6 positions are padding, you say {value}",
     )
-    for rng in np.random.default_rng(0).spawn(20):
+    for rng in cases():
         lengths, batch_size = rng.integers(1, 9, size=rng.integers(1, 12)), int(rng.integers(1, 5))
-        value = answer(lengths.copy(), batch_size)
+        value = answer(lengths, batch_size)
         real = []  # one entry a position: does it hold an item?
         for start in range(0, len(lengths), batch_size):
             batch = lengths[start : start + batch_size]
