@@ -192,7 +192,8 @@ def read_run(folder, models):
     try:
         model = models[config["model"]](**config["config"])
         items = pd.DataFrame(items)[["item_id", "title"]]
-        items.index = pd.RangeIndex(1, model.config["n_items"] + 1, name="item")
+        n_items = model.config["n_items"] if hasattr(model, "objective") else len(items)
+        items.index = pd.RangeIndex(1, n_items + 1, name="item")
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{folder} is damaged, its config.json or items.json was changed: {error}."

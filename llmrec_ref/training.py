@@ -87,11 +87,10 @@ def _check(f, value):
 
 def check_catalogue(model, split):
     """Raise ValueError where an item model was made for another split."""
-    n_items = model.config["n_items"] if hasattr(model, "objective") else split.n_items
-    if n_items != split.n_items:
+    if hasattr(model, "objective") and model.config["n_items"] != split.n_items:
         raise ValueError(
-            f"the model has {n_items:,} items, but the split {split.n_items:,}: build the model with "
-            "split.n_items."
+            f"the model has {model.config['n_items']:,} items, but the split {split.n_items:,}: build "
+            "the model with split.n_items."
         )
 
 

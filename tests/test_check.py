@@ -6,7 +6,8 @@ import pytest
 
 from llmrec_ref.check import check
 from llmrec_ref.exercises import CHAPTERS, checkers
-CHECKERS={n:c for ch in CHAPTERS for n,c in checkers(ch).items()}
+
+CHECKERS = {n: c for ch in CHAPTERS for n, c in checkers(ch).items()}
 
 MODULES = [import_module(f"answers_{chapter}") for chapter in CHAPTERS]
 SOLUTIONS = {exercise: answer for chapter in MODULES for exercise, answer in chapter.SOLUTIONS.items()}

@@ -14,6 +14,13 @@ from llmrec_ref.training import Settings
 
 pytestmark = pytest.mark.trains
 
+
+@pytest.fixture(autouse=True)
+def _seed(kit):
+    """So that the toys' first weights do not depend on the tests before."""
+    kit.set_seed(0)
+
+
 COLUMNS = ["epoch", "loss", "val_ndcg"]
 
 

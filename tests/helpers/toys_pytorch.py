@@ -12,6 +12,8 @@ from llmrec_ref.pytorch.model import ItemModel
 
 NAME = "pytorch"
 
+set_seed = torch.manual_seed
+
 
 class Pairs(toys.Pairs):
     def loss(self, model, batch):
