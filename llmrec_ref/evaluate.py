@@ -119,7 +119,10 @@ def _rank(score, part, filter_seen, ks=()):
     hidden = hidden[np.diff(hidden, prepend=0) > 0]  # np.unique hashes first, which takes longer
     wanted = wanted[np.searchsorted(hidden, wanted) == np.searchsorted(hidden, wanted, side="right")]
     if not len(wanted):
-        raise ValueError("Every target stands in its history, so nothing is left: pass filter_seen=False.")
+        raise ValueError(
+            "Every target stands in its history, so nothing is left: pass filter_seen=False "
+            "(command line: --repeats)."
+        )
     step = min(256, max(1, SLICE_BYTES // (4 * width)))
     ranks = []
     with tqdm(total=len(part), desc="evaluating", unit=" queries", delay=5, leave=False) as bar:
@@ -182,7 +185,9 @@ def _count_among(rows, values, bound_rows, bounds):
 
 def _check_part(part, targets, offsets, seen):
     if not len(part):
-        raise ValueError("The part has no queries: split with validation, or give users three interactions.")
+        raise ValueError(
+            "The part has no queries: no user has three interactions, or the split has no validation."
+        )
     if not np.diff(offsets).all():
         raise ValueError("A query has no target: evaluate split.validation or split.test, not split.train.")
     largest = max(targets.max(), seen.max(initial=1))

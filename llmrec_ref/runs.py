@@ -56,7 +56,10 @@ class Recorder:
 
     def __init__(self, split, patience, resume=None, measure=None):
         if patience is not None and not len(split.validation):
-            raise ValueError("patience needs a validation part: make the split with validation=True.")
+            raise ValueError(
+                "patience needs a validation part: make the split with validation=True, of users with three "
+                "interactions or more."
+            )
         self.split, self.patience, self.measure, self.rows = split, patience, measure, []
         self.best_epoch, self.best_weights = 0, None
         if resume is not None:

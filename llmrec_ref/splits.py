@@ -178,7 +178,10 @@ def global_time(dataset, validation_from=0.8, test_from=0.9, seed=0):
         ValueError: ``dataset.time_unit`` is ``"steps"``, or the cuts are not in order within the data.
     """
     if dataset.time_unit == "steps":
-        raise ValueError(f"{dataset.name} has no timestamps, only an order for each user: use leave_one_out.")
+        raise ValueError(
+            f"{dataset.name} has no timestamps, only an order for each user: use leave_one_out "
+            "(command line: --split leave-one-out)."
+        )
     events = _Events(dataset, seed)
     first, second = (_moment(cut, events.times) for cut in (validation_from, test_from))
     merged = first == second and validation_from != test_from  # validation would be empty without a word
