@@ -165,21 +165,11 @@ def _day_and_month(texts, parts, codes, source, dayfirst, notes):
         )
         _refuse(source, texts[codes], odd.to_numpy()[codes])
     parts["year"] = parts["year"].where(parts["year"].str.len() == 4, "20" + parts["year"])
-    hour = parts["hour"].fillna("0").astype(int)
-    half = parts["half"].str.lower()
-    wrong_hour = half.notna() & ~hour.between(1, 12)
-    hour = hour.where(half.isna(), hour % 12 + 12 * (half == "pm"))
-    clock = (
-        hour.astype(str).str.zfill(2)
-        + ":"
-        + parts["minute"].fillna("00")
-        + ":"
-        + parts["second"].fillna("00")
-    )
+    clock, possible = _clock(parts)
 
     def read(day, month):
         text = parts["year"] + "-" + parts[month].str.zfill(2) + "-" + parts[day].str.zfill(2) + "T" + clock
-        return pd.to_datetime(text.mask(wrong_hour), format="ISO8601", errors="coerce", utc=True)
+        return pd.to_datetime(text.where(possible), format="ISO8601", errors="coerce", utc=True)
 
     readings = {True: read("a", "b"), False: read("b", "a")}
     if dayfirst is None and parts["mark"].iloc[0] == ".":
@@ -203,6 +193,15 @@ def _day_and_month(texts, parts, codes, source, dayfirst, notes):
         f"Dates such as {example} were read {'day' if dayfirst else 'month'} first; dayfirst= says otherwise."
     )
     return dates
+
+
+def _clock(parts):
+    """Return times of day as text, and whether their hours are possible."""
+    hour, half = parts["hour"].fillna("0").astype(int), parts["half"].str.lower()
+    possible = half.isna() | hour.between(1, 12)
+    hour = hour.where(half.isna(), hour % 12 + 12 * (half == "pm"))
+    clock = hour.astype(str).str.zfill(2) + ":" + parts["minute"].fillna("00")
+    return clock + ":" + parts["second"].fillna("00"), possible
 
 
 def _refuse(source, column, bad):

@@ -93,6 +93,37 @@ def test_a_quote_that_swallows_rows_is_refused_with_its_line(load, end):
         load("user,item,timestamp,title\n" + rows)
 
 
+def test_a_quote_in_the_first_column_that_swallows_a_row_is_refused(load):
+    rows = f'A,1,1,{NOW}\n"Heroes\nB,2,2,{NOW}\nC",3,3,{NOW}\n'
+    with pytest.raises(ValueError, match="line 3: a quotation mark"):
+        load("title,user,item,timestamp\n" + rows)
+
+
+def test_quotes_may_follow_a_blank(load):
+    data = load(f'user, item, timestamp, title\n1, 2, {NOW}, "One, two"\n')
+    assert data.items["title"].tolist() == ["One, two"]
+
+
+def test_a_column_called_title_is_the_title_wherever_it_stands(load):
+    assert load(f"text,user,item,timestamp,title\nlong,1,2,{NOW},short\n").items["title"].tolist() == [
+        "short"
+    ]
+
+
+def test_the_few_items_with_several_texts_are_called_by_their_id(load):
+    rows = [(1, "A"), (2, "B"), (3, "C"), (1, "a")]
+    text = f"{HEADER},title\n" + "".join(f"{n},{i},{NOW},{title}\n" for n, (i, title) in enumerate(rows))
+    data = load(text)
+    assert data.items["title"].tolist() == ["1", "B", "C"] and noted(data, "1 items have several texts")
+    assert load(text, columns={"title": "title"}).items["title"].tolist() == ["A", "B", "C"]
+
+
+def test_floats_too_large_to_be_exact_are_no_ids():
+    frame = pd.DataFrame({"user": [1e17, 2.0], "item": [1, 2], "timestamp": NOW})
+    with pytest.raises(ValueError, match="user_id holds floats too large"):
+        datasets.load(frame)
+
+
 def test_a_quoted_line_end_is_kept_with_a_note(load):
     data = load(f'user,item,timestamp,title\n1,2,{NOW},"One, two\nthree, four, five, six"\n')
     assert data.items["title"].tolist() == ["One, two\nthree, four, five, six"]
@@ -234,6 +265,10 @@ def test_a_dayfirst_without_use_is_noted(load, time):
     assert not noted(load(f"{HEADER}\n1,2,05/06/2024\n", dayfirst=True), "has no meaning")
 
 
+def test_a_time_unit_without_use_is_noted(load):
+    assert noted(load(f"{HEADER}\n1,2,2024-05-06\n", time_unit="ms"), "time_unit='ms' has no meaning")
+
+
 @pytest.mark.parametrize("make", [Decimal, lambda n: str(n).encode(), float, np.int64, str])
 def test_ids_of_any_type_become_integers(make):
     frame = pd.DataFrame(EVENTS, columns=["user", "item", "timestamp"])
@@ -284,6 +319,7 @@ def test_repeats_can_be_said(load):
         {"columns": {"who": "user"}},
         {"columns": {"user": "nobody"}},
         {"columns": ["user"]},
+        {"columns": {"user": "user", "item": "user"}},
         {"sep": ""},
         {"encoding": "nonsense"},
         {"min_user": 0},
@@ -472,7 +508,8 @@ def test_messages_name_the_command_lines_way(load):
 
 
 def test_what_excel_puts_before_the_header(load):
-    assert events(load("sep=;\r\n" + PLAIN.replace(",", ";"))) == EVENTS
+    for sep in ";~":
+        assert events(load(f"sep={sep}\r\n" + PLAIN.replace(",", sep))) == EVENTS
     with pytest.raises(ValueError, match="remove lines above the header"):
         load("Report of May\n" + PLAIN)
 
