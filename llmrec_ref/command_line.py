@@ -57,7 +57,11 @@ def _train(option):
     _tests(option)
     text = "user=CustomerID,item=StockCode,timestamp=InvoiceDate; or, without header: user,item,timestamp"
     option("--columns", type=_columns, help=f"of the file: {text}")
-    option("--sep", help="what separates the columns")
+    option(
+        "--sep",
+        type=lambda text: text.replace("\\t", "\t"),
+        help="what separates the columns; \\t is a tab",
+    )
     option("--encoding", help="of the file, such as latin-1")
     option("--time-unit", help="of timestamps that are numbers")
     for name, text in (("dayfirst", "31/05 is in May"), ("repeats", "people meet an item again and again")):
@@ -125,6 +129,6 @@ def _positive(text):
 def _columns(text):
     names = [name.strip() for name in text.split(",")]
     pairs = [name.partition("=") for name in names]
-    if not all(name for name, _, _ in pairs) or len({separator for _, separator, _ in pairs}) > 1:
+    if not all(role for role, _, _ in pairs) or len({separator for _, separator, _ in pairs}) > 1:
         raise argparse.ArgumentTypeError(f"{text!r} is neither role=name,role=name nor a list of names")
-    return {role: name for role, _, name in pairs} if "=" in text else names
+    return {role: name or None for role, _, name in pairs} if "=" in text else names

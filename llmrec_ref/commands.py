@@ -29,6 +29,7 @@ SIZES = {  # of a model: default and what it is
 FILE = ("columns", "sep", "encoding", "dayfirst", "time_unit", "repeats", "drop_missing")  # how to read it
 FILTERS = ("min_user", "min_item", "min_rating")  # what to keep of the data
 SPLITS = ("leave-one-out", "global-time")
+SEEN = {True: " seen left out", False: " seen ranked too"}  # by filter_seen, where not the usual
 EASE_ITEMS = 5000  # inverting its matrix takes a few seconds then, and eight times as long for twice as many
 
 
@@ -220,9 +221,12 @@ def _choose_split(dataset, name):
         return name, "as asked"
     if dataset.time_unit != "seconds":
         return "leave-one-out", "the data give an order and no times"
+    said = dataset.repeats != (dataset.interactions.duplicated(["user_id", "item_id"]).mean() > 0.1)
     if dataset.repeats:
-        return "global-time", "people repeat items, often several at once, so that none is the last"
-    return "leave-one-out", "people hardly ever repeat an item, so their last one is a fair question"
+        reason = "people repeat items, often several at once, so that none is the last"
+        return "global-time", "repeats, as you say" if said else reason
+    reason = "people hardly ever repeat an item, so their last one is a fair question"
+    return "leave-one-out", "no repeats, as you say" if said else reason
 
 
 def _split(dataset, name, validation):
@@ -235,11 +239,17 @@ def _split(dataset, name, validation):
 def _test_baselines(dataset, split, name, reason, args):
     """Say what the protocol is, and test what counts by it; return rows, and the protocol as facts."""
     say(f"split: {name} ({reason}); {len(split.test):,} users tested, {split.test.n_left_out:,} left out")
-    new = split.test if dataset.repeats else splits.by_novelty(split.test)[0]
-    n_dropped = sum(map(len, split.test.targets)) - sum(map(len, new.targets))
-    facts = {"split": name, "filter_seen": not dataset.repeats, "n_queries": len(new), "n_dropped": n_dropped}
+    asked, other = split.test, splits.by_novelty(split.test)[0]
+    if not dataset.repeats:
+        asked, other = other, asked
+    n_dropped = sum(map(len, split.test.targets)) - sum(map(len, asked.targets))
+    facts = {"split": name, "filter_seen": not dataset.repeats}
+    facts |= {"n_queries": len(asked), "n_dropped": n_dropped}
+    if args.both:
+        facts[f"n_queries{SEEN[dataset.repeats]}"] = len(other)
     ranked = "all items" if dataset.repeats else "all items but those that the person already has"
-    say(f"ranked: {ranked}; targets dropped for it: {n_dropped:,}")
+    left = f", which leaves {len(asked):,} users; --repeats ranks them too" if n_dropped else ""
+    say(f"ranked: {ranked}; targets dropped for it: {n_dropped:,}{left}")
     baselines = [Popularity(), Markov(), ItemKNN()]
     if split.n_items <= EASE_ITEMS:
         baselines.append(EASE())
@@ -262,7 +272,7 @@ def _test(model, split, args):
     k, usual = _list_length(split), not split.test.repeats
     row = {"model": type(model).__name__}
     for filter_seen in [usual, not usual] if args.both else [usual]:
-        label = "" if filter_seen == usual else " seen left out" if filter_seen else " seen ranked too"
+        label = "" if filter_seen == usual else SEEN[filter_seen]
         with known(ValueError):
             metrics = evaluate(model, split.test, ks=(k,), filter_seen=filter_seen, ci=args.ci)
         for name in (f"HR@{k}", f"NDCG@{k}"):
@@ -274,7 +284,9 @@ def _test(model, split, args):
 def _winner(rows):
     """Name the best of all rows, the last of which is the model."""
     metric = next(name for name in rows[0] if name.startswith("NDCG"))
-    best, model = max(rows, key=lambda row: row[metric]), rows[-1]
-    if best[metric] == model[metric]:
-        return {f"best {metric}": model["model"]}
-    return {f"best {metric}": f"{best['model']}; {model['model']} loses to it"}
+    most, model = max(row[metric] for row in rows), rows[-1]
+    best = [row["model"] for row in rows if row[metric] == most]
+    text = ", ".join(best) + " tie" * (len(best) > 1)
+    if model[metric] < most:
+        text += f"; {model['model']} loses to {'it' if len(best) == 1 else 'them'}"
+    return {f"best {metric}": text}

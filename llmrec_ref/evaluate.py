@@ -68,7 +68,10 @@ def rank_targets(score, part, filter_seen=None):
     filter_seen = not part.repeats if filter_seen is None else filter_seen
     hidden = histories if filter_seen else [history[:0] for history in histories]
     if all(np.isin(*pair).all() for pair in zip(part.targets, hidden, strict=True)):
-        raise ValueError("Every target stands in its history: pass filter_seen=False.")
+        raise ValueError(
+            "Every target stands in its history, so nothing is left: pass filter_seen=False "
+            "(command line: --repeats)."
+        )
     # like lengths together: models then need little padding
     order = np.argsort([len(history) for history in histories], kind="stable")
     step = min(256, max(1, SLICE_BYTES // (4 * (n_items + 1))))
@@ -198,7 +201,10 @@ def _n_items(score, part):
     """Check a part; return the size of its catalogue, which else the scores know."""
     _check_type(part)
     if not len(part):
-        raise ValueError("The part has no queries: split with validation, or give users three interactions.")
+        raise ValueError(
+            "The part has no queries: no user has three interactions, or the split has no "
+            "validation."
+        )
     targets, offsets = flatten(part.targets)
     if not np.diff(offsets).all():
         raise ValueError("A query has no target: evaluate split.validation or split.test, not split.train.")

@@ -181,6 +181,40 @@ def test_what_the_loader_noted_is_told(run, capsys):
     assert notes and told[3 : 3 + len(notes)] == list(notes)
 
 
+def test_a_reason_that_the_reader_gave_is_not_said_of_the_data(books, tmp_path, capsys):
+    pytest.importorskip("torch")
+    run = ["train", "--data", str(books), "--out", str(tmp_path / "run"), *SMALL, "--repeats"]
+    assert main(run) == 0
+    assert "split: global-time (repeats, as you say)" in capsys.readouterr().err
+
+
+def test_both_counts_the_users_of_either_protocol(ask, tmp_path):
+    pytest.importorskip("torch")
+    rows = [(user, (user + step) % 29, step) for user in range(40) for step in range(12)]
+    rows += [(user, user % 29, 12) for user in range(30)]  # their last item is their first again
+    path = tmp_path / "again.csv"
+    pd.DataFrame(rows, columns=["user", "item", "timestamp"]).to_csv(path, index=False)
+    told = ask("train", "--data", path, "--out", tmp_path / "run", *SMALL, "--both")
+    assert (told["n_queries"], told["n_dropped"], told["n_queries seen ranked too"]) == (10, 30, 40)
+
+
+def test_all_who_are_best_are_named(ask, tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "one.csv"
+    pd.DataFrame({"user": 1, "item": range(8), "timestamp": range(8)}).to_csv(path, index=False)
+    told = ask("train", "--data", path, "--out", tmp_path / "run", *SMALL)
+    assert told["best NDCG@8"] == "Popularity, Markov, ItemKNN, EASE, SASRec tie"
+
+
+def test_a_tab_and_no_title_can_be_said(ask, tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "tabs.txt"
+    frame().to_csv(path, sep="\t", index=False)
+    ask("train", "--data", path, "--out", tmp_path / "run", *SMALL, "--sep", "\\t", "--columns", "title=")
+    row = ask("recommend", tmp_path / "run", "--user", "reader-7")["rows"][0]
+    assert row["title"] == row["item_id"]  # as said, and not the column title
+
+
 def test_a_large_catalogue_leaves_ease_out_and_says_so(run, capsys, monkeypatch):
     monkeypatch.setattr("llmrec_ref.__main__.EASE_ITEMS", 29)
     assert main(["evaluate", str(run)]) == 0

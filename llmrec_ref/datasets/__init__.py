@@ -66,17 +66,16 @@ def load(
             checksum, or the filters leave nothing.
     """
     own = dict(columns=columns, sep=sep, encoding=encoding, dayfirst=dayfirst, time_unit=time_unit)
-    own |= dict(repeats=repeats, drop_missing=drop_missing)
-    _check(**own, min_user=min_user, min_item=min_item, min_rating=min_rating)
+    own |= dict(drop_missing=drop_missing)
+    _check(**own, repeats=repeats, min_user=min_user, min_item=min_item, min_rating=min_rating)
     if isinstance(name_or_path, pd.DataFrame):
         if sep is not None or encoding is not None:
             raise ValueError("sep and encoding are for text tables, not for a DataFrame")
         del own["sep"], own["encoding"]
         dataset = read_frame(name_or_path, "the DataFrame", "data frame", **own)
     elif isinstance(name_or_path, str) and name_or_path in LOADERS:
-        given = [
-            name for name, value in own.items() if value is not (False if name == "drop_missing" else None)
-        ]
+        idle = dict.fromkeys(own) | {"drop_missing": False}
+        given = [name for name in own if own[name] is not idle[name]] + ["repeats"] * (repeats is not None)
         if given:
             raise ValueError(f"{', '.join(given)}: only for your own files; {name_or_path} is read as it is")
         dataset = LOADERS[name_or_path]()
@@ -87,11 +86,23 @@ def load(
                 f"{path.as_posix()!r} is neither a file nor one of the known names: {', '.join(LOADERS)}"
             )
         dataset = read_file(path, **own)
-    if (min_user, min_item, min_rating) == (1, 1, None):
-        return dataset
-    kept = keep(dataset, min_user, min_item, min_rating)
-    note = f"Filters kept {len(kept.interactions):,} of {len(dataset.interactions):,} events."
-    return replace(kept, notes=(*kept.notes, note))
+    if (min_user, min_item, min_rating) != (1, 1, None):
+        kept = keep(dataset, min_user, min_item, min_rating)
+        note = f"Filters kept {len(kept.interactions):,} of {len(dataset.interactions):,} events."
+        dataset = replace(kept, notes=(*kept.notes, note))
+    return dataset if dataset.name in LOADERS else _say_repeats(dataset, repeats)
+
+
+def _say_repeats(dataset, said):
+    """Set ``repeats`` of a reader's own data, as the reader says or as the events that were kept say."""
+    share = dataset.interactions.duplicated(["user_id", "item_id"]).mean()
+    repeats = bool(share > 0.1) if said is None else said
+    note = (
+        f"{share:.1%} of the events repeat a user-item pair: repeats is {repeats}"
+        f"{'; repeats= says otherwise' if said is None else ' as you say'}. Items of the history "
+        f"{'stay in' if repeats else 'are left out of'} rankings (filter_seen={not repeats})."
+    )
+    return replace(dataset, repeats=repeats, notes=(*dataset.notes, note))
 
 
 def _check(

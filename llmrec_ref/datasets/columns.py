@@ -42,6 +42,7 @@ def find_roles(source, columns, said):
     if source and (twice := [column for column in columns if columns.count(column) > 1]):
         raise ValueError(f"{source}: the header has the column {twice[0]!r} twice: rename or remove one")
     for key, column in (said or {}).items():
+        column = column if column is None else str(column)
         role = f"{key}_id" if key in ("user", "item") else key
         if role not in ACCEPTED_NAMES:
             raise ValueError(f"columns= knows user, item, timestamp, title and rating, not {key!r}")
@@ -72,10 +73,11 @@ def find_roles(source, columns, said):
         left = [column for column in columns if column not in taken and column not in roles.values()]
         likely = {r: next((c for c in left if re.search(LIKELY[r], c.lower())), "...") for r in missing}
         example = ", ".join(f'"{role.removesuffix("_id")}": "{column}"' for role, column in likely.items())
+        option = ",".join(f"{role.removesuffix('_id')}={column}" for role, column in likely.items())
         wanted = " and ".join(role.removesuffix("_id") for role in missing)
         raise ValueError(
             f"{source} has no column for {wanted}; it has {', '.join(columns)}: "
-            f"say which, columns={{{example}}}"
+            f"say which, columns={{{example}}} (command line: --columns {option})"
         )
     return roles
 
@@ -90,4 +92,5 @@ def header_hint(row):
     if len(row) == 4 and time == 3:
         names[2] = "rating"
     names[time] = "timestamp"
-    return "columns=[" + ", ".join(f'"{name}"' for name in names) + "]"
+    listed = ", ".join(f'"{name}"' for name in names)
+    return f"columns=[{listed}] (command line: --columns '{','.join(names)}')"

@@ -1,5 +1,7 @@
 """From a reader's frame to a Dataset: ids, times, doubles, titles, and a note for each decision."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 
@@ -7,12 +9,11 @@ from llmrec_ref.datasets.columns import ACCEPTED_NAMES, NEEDED
 from llmrec_ref.datasets.table import Dataset
 from llmrec_ref.datasets.times import read_times
 
+GAPS = "na n/a #n/a nan none null (null) nil \\n <na> nat".split()  # what programs write where nothing is
 OWN_LICENCE = "Your own file: the terms are yours to know."
 
 
-def to_dataset(
-    source, frame, roles, notes, drop_missing, name=None, dayfirst=None, time_unit=None, repeats=None
-):
+def to_dataset(source, frame, roles, notes, drop_missing, name=None, dayfirst=None, time_unit=None):
     """Make a Dataset of a frame whose columns' roles are known; arguments and errors as `load`."""
     candidates = roles.get("title", [])
     candidates = [candidates] if isinstance(candidates, str) else list(candidates or [])
@@ -33,14 +34,8 @@ def to_dataset(
     items = _items(frame, candidates, chosen, notes)
     if unit == "seconds" or roles:
         frame = _once_in_order(frame, exact, notes)
-    share = frame.duplicated(["user_id", "item_id"]).mean()
-    said = repeats is not None
-    repeats = repeats if said else bool(share > 0.1)
-    notes.append(
-        f"{share:.1%} of the events repeat a user-item pair: repeats is {repeats}"
-        f"{' as you say' if said else '; repeats= says otherwise'}. Items of the history "
-        f"{'stay in' if repeats else 'are left out of'} rankings (filter_seen={not repeats})."
-    )
+    if unit == "seconds":
+        _note_ties(frame, notes)
     others = [column for column in frame if column not in NEEDED]
     return Dataset(
         name=name or source,
@@ -48,14 +43,14 @@ def to_dataset(
         items=items,
         users=frame[["user_id"]].drop_duplicates(ignore_index=True),
         licence=OWN_LICENCE,
-        repeats=repeats,
         time_unit=unit,
         notes=tuple(notes),
     )
 
 
 def _drop_gaps(frame, source, notes, drop_missing):
-    gaps = pd.DataFrame({role: frame[role].isna() | (frame[role] == "") for role in NEEDED})
+    gaps = pd.DataFrame({role: frame[role].isna() | _says(frame[role], [""]) for role in NEEDED})
+    gaps["timestamp"] |= _says(frame["timestamp"], GAPS)  # an id may be "NA", a time may not
     bad = gaps.any(axis=1).to_numpy()
     if not bad.any():
         return frame.copy()
@@ -69,6 +64,15 @@ def _drop_gaps(frame, source, notes, drop_missing):
         raise ValueError(f"{source}: every row lacks a user, an item or a time; nothing is left to load")
     notes.append(f"{bad.sum():,} of {len(frame):,} rows were dropped ({counts}).")
     return frame[~bad].reset_index(drop=True)
+
+
+def _says(column, words):
+    """Whether each cell is text that is one of some words, but for case and blanks around it."""
+    if not (pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)):
+        return np.zeros(len(column), bool)
+    codes, values = pd.factorize(column)
+    said = [isinstance(value, str) and value.strip().lower() in words for value in values]
+    return np.append(said, False).astype(bool)[codes]  # the last stands for what is missing
 
 
 def _ids(column, role, source, notes):
@@ -89,9 +93,12 @@ def _ids(column, role, source, notes):
     if whole.any() and not texts.str.fullmatch(r"-?\d*\.0*[1-9]\d*").any():  # versions 1.0, 1.1 are names
         notes.append(f"{role}: whole numbers such as {texts[whole].iloc[0]} were read as integers.")
         texts = texts.mask(whole, texts.str.replace(r"\.0*$", "", regex=True))
-    odd = texts[texts.str.lower().isin(["na", "n/a", "nan", "none", "null"])]
+    odd = texts[texts.str.lower().isin(GAPS)]
     if len(odd):
-        notes.append(f"{role}: {', '.join(map(repr, odd))} was taken for an id, not for a gap.")
+        notes.append(
+            f"{role}: {', '.join(map(repr, odd))} was taken for an id, not for a gap: "
+            "empty the cells if it is one."
+        )
     rounded = texts[texts.str.fullmatch(r"\d(\.\d+)?[eE]\+\d+")]
     if len(rounded):
         notes.append(
@@ -109,13 +116,22 @@ def _plain(value):
 
 
 def _numeric(column):
-    """Numbers where every cell is one and none has a leading zero, as a postcode may; else as it was."""
-    if not pd.api.types.is_string_dtype(column) or column.str.match(r"-?0\d").any():
+    """Numbers where each cell is a plain one, without the leading zeros of a postcode; else as it was."""
+    if pd.api.types.is_object_dtype(column):  # of JSON lines, or Decimal
+        kinds = (int, float, np.number, Decimal)
+        if not column.dropna().map(lambda v: isinstance(v, kinds) and not isinstance(v, bool)).all():
+            return column
+        texts = column.dropna().map(str)
+    elif pd.api.types.is_string_dtype(column):
+        texts = column.dropna()
+    else:
         return column
-    try:
-        return pd.to_numeric(column)
-    except (ValueError, TypeError):
-        return column
+    if len(texts) and texts.str.fullmatch(r"-?(0|[1-9]\d{0,17})").all():
+        whole = texts.astype("int64")  # with gaps: floats would round large ones
+        return whole if len(texts) == len(column) else whole.astype("Int64").reindex(column.index)
+    if len(texts) and texts.str.fullmatch(r"-?(0|[1-9]\d*)?(\.\d*)?|nan").all():
+        return pd.to_numeric(texts, errors="coerce").reindex(column.index)
+    return column
 
 
 def _note_cancellations(frame, notes):
@@ -124,6 +140,8 @@ def _note_cancellations(frame, notes):
         name = str(column).lower()
         if name in ("quantity", "qty") and pd.api.types.is_numeric_dtype(frame[column]):
             cancelled |= (frame[column] < 0).to_numpy(bool, na_value=False)
+        elif name in ("quantity", "qty") and pd.api.types.is_string_dtype(frame[column]):
+            cancelled |= frame[column].str.match(r"-\d").fillna(False).to_numpy(bool)
         elif name.startswith("invoice") and pd.api.types.is_string_dtype(frame[column]):
             cancelled |= frame[column].str.match(r"[Cc]\d").fillna(False).to_numpy(bool)
     if cancelled.any():
@@ -138,9 +156,12 @@ def _once_in_order(frame, exact, notes):
     keys = frame[["user_id", "item_id"]].assign(exact=exact)
     again = keys.duplicated().to_numpy()
     if again.any():
+        alike = frame[keys.duplicated(keep=False)].astype(str).duplicated()
+        odd = again.sum() - alike.sum()
+        differ = f" {odd:,} of these differ in another column, where the first row counts." if odd else ""
         notes.append(
             f"{again.sum():,} rows repeat the user, item and time of an earlier row; "
-            "each event was kept once."
+            f"each event was kept once.{differ}"
         )
         frame, exact = frame[~again], exact[~again]
     tied = pd.DataFrame({"second": frame["timestamp"].to_numpy(), "exact": exact}).drop_duplicates()
@@ -148,6 +169,16 @@ def _once_in_order(frame, exact, notes):
         notes.append("Exact times differ within a unit: rows were sorted by them, then rounded down.")
         frame = frame.iloc[np.argsort(exact, kind="stable")]
     return frame.reset_index(drop=True)
+
+
+def _note_ties(frame, notes):
+    times = frame.groupby("user_id")["timestamp"]
+    n = int((frame["timestamp"] == times.transform("max")).groupby(frame["user_id"]).sum().gt(1).sum())
+    if n:
+        notes.append(
+            f"{n:,} of {times.ngroups:,} users have several events at their last time: which of them is the "
+            "last, the order of the rows decides."
+        )
 
 
 def _items(frame, candidates, chosen, notes):

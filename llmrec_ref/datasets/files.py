@@ -15,13 +15,14 @@ from tqdm import tqdm
 from llmrec_ref.datasets.columns import find_roles, header_hint, plain_name
 from llmrec_ref.datasets.events import to_dataset
 from llmrec_ref.datasets.table import long_table
+from llmrec_ref.datasets.times import EARLY
 
 KINDS = ("csv", "tsv", "dat", "data", "inter", "jsonl", "parquet", "txt")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "::": "double colons"}
 
 
 def read_file(path, columns, sep, encoding, drop_missing, **options):
-    """Read a reader's own file; arguments, result and errors as `load`."""
+    """Read a reader's own file; arguments, result and errors as `load`, but for ``repeats``."""
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     if kind not in KINDS:
         raise ValueError(
@@ -54,8 +55,10 @@ def read_file(path, columns, sep, encoding, drop_missing, **options):
 
 def read_frame(frame, source, name, columns, drop_missing, notes=(), **options):
     """Read a DataFrame; arguments, result and errors as `load`."""
-    frame = frame.reset_index(drop=True)
+    frame = frame.reset_index(drop=all(level is None for level in frame.index.names))
     frame.columns = [str(column) for column in frame.columns]
+    notes = list(notes)
+    frame = _plain_cells(frame, notes)
     if isinstance(columns, list):
         if len(columns) != frame.shape[1]:
             raise ValueError(f"{source} has {frame.shape[1]} columns, but columns= names {len(columns)}")
@@ -104,6 +107,28 @@ def read_sequences(path, encoding=None):
     return long_table(users, [row[1:] for row in rows])
 
 
+def _plain_cells(frame, notes):
+    """Turn categories and Arrow's types into those they stand for, and nested values into text."""
+    nested = []
+    for name in frame.columns[frame.columns.duplicated(keep=False) == 0]:
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            column = column.astype(column.cat.categories.dtype)
+        if isinstance(column.dtype, pd.ArrowDtype):
+            column = pd.Series(column.to_numpy(object, na_value=None), dtype=object).infer_objects()
+        if pd.api.types.is_object_dtype(column):
+            inside = column.map(lambda value: isinstance(value, (dict, list, set, tuple, np.ndarray)))
+            if inside.any():
+                nested.append(name)
+                column = column.mask(
+                    inside, column[inside].map(lambda value: json.dumps(value, default=list))
+                )
+        frame[name] = column
+    if nested:
+        notes.append(f"Nested values were kept as text: {', '.join(nested)}.")
+    return frame
+
+
 def _read_parquet(path):
     try:
         return pd.read_parquet(path)
@@ -130,7 +155,7 @@ def _text(path, encoding):
         except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"{path} is a broken gzip archive ({error}): fetch or pack it again") from None
     try:
-        return content.decode(encoding or "utf-8-sig")
+        return content.decode(encoding or "utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         guess = "utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "cp1252"
         line = content[: error.start].count(b"\n") + 1
@@ -143,6 +168,8 @@ def _text(path, encoding):
 def _read_text(path, kind, columns, sep, encoding, notes):
     """Return a frame of text cells, and what is left of the argument ``columns``."""
     text = _text(path, encoding)
+    if said := re.match(r"sep=(.)\r?\n", text):  # which Excel writes, and reads
+        text, sep = text[said.end() :], sep or said[1]
     first = next((line for line in text.splitlines() if line.strip()), "")
     if sep is None:
         usual = {"tsv": "\t", "inter": "\t", "data": "\t", "dat": "::"}.get(kind, ",")
@@ -166,7 +193,10 @@ def _read_text(path, kind, columns, sep, encoding, notes):
             io.StringIO(text), header=None, dtype=str, keep_default_na=False, na_values=[""], **options
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path} is not a well-formed table: {str(error).strip()}") from None
+        raise ValueError(
+            f"{path} is not a well-formed table ({str(error).strip()}): every row needs as many cells as "
+            "the first; remove lines above the header, and check sep="
+        ) from None
     _tidy(frame, sep, quoted, notes)
     return _with_header(path, kind, frame, columns, notes)
 
@@ -201,14 +231,11 @@ def _with_header(path, kind, frame, columns, notes):
         columns = None
     else:
         names, has_header = row, True
-        if (
-            all(re.fullmatch(r"-?\d+(\.\d+)?", cell) for cell in row)
-            and kind in ("dat", "data")
-            and len(row) == 4
-        ):
+        numeric = all(re.fullmatch(r"-?\d+(\.\d+)?", cell) for cell in row)
+        if kind in ("dat", "data") and len(row) == 4 and numeric and float(row[3]) >= EARLY:
             names, has_header = ["user", "item", "rating", "timestamp"], False
             notes.append("There is no header: the columns were taken for user, item, rating, timestamp.")
-        elif not isinstance(columns, dict) and any(re.match(r"-?\d", cell) for cell in row):
+        elif not isinstance(columns, dict) and any(re.fullmatch(r"-?\d[\d.,:/ T-]*", cell) for cell in row):
             raise ValueError(f"{path} seems to have no header: name its columns, {header_hint(row)}")
     again = (frame.iloc[:, :] == frame.iloc[0]).sum(axis=1) == frame.iloc[0].notna().sum()
     keep = ~again if has_header else np.ones(len(frame), bool)
@@ -233,20 +260,23 @@ def _check_quotes(path, text, sep, skip):
         )
 
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=sep, strict=True, skipinitialspace=skip)
+    lines = text.split("\n")
     start, width, shapes, suspects = 1, None, set(), []
     try:
         for cells in reader:
             width = width or len(cells)
             if reader.line_num > start:  # a cell with line ends: could its lines be rows?
                 inside = [line for cell in cells for line in cell.splitlines()[1:]]
-                suspects += [(start, line) for line in inside if line.count(sep) == width - 1]
+                ends = [lines[n - 1].rstrip("\r").replace('"', "") for n in (start, reader.line_num)]
+                suspects += [(start, [line]) for line in inside] + [(start, ends)]
             elif start > 1 and len(cells) == width:  # not the header
                 shapes.add(_shape(cells))
             start = reader.line_num + 1
     except csv.Error:
         refuse(start)
-    for line, inside in suspects:
-        if _shape(inside.split(sep)) in shapes:
+    for line, rows in suspects:
+        cells = [row.split(sep) for row in rows]
+        if all(len(row) == width and _shape(row) in shapes for row in cells):
             refuse(line)
 
 

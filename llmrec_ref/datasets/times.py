@@ -4,12 +4,13 @@ import re
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.api import guess_datetime_format
 
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # ticks a second
 WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 EARLY, LATE = 315_532_800, 4_102_444_800  # seconds: the years 1980 and 2100
+ROUNDED = r"\d(\.\d{1,6})?[eE]\+?\d{2}"  # as spreadsheets show large numbers, and then save them
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+MONTH = r"(?i)(?<![a-z])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 DATE = re.compile(
     r"(?P<a>\d{1,2})(?P<mark>[./-])(?P<b>\d{1,2})(?P=mark)(?P<year>\d{4}|\d{2})"
     r"(?:[T,\s]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d+)?))?\s*(?P<half>[AaPp][Mm])?)?"
@@ -33,28 +34,49 @@ def read_times(column, source, dayfirst, time_unit, notes):
     Raises:
         ValueError: A time cannot be read, or can be read in two ways that give different orders.
     """
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
+    if pd.api.types.is_timedelta64_dtype(column):
+        raise ValueError(
+            f"{source}: timestamps are durations: add them to a date, or count from a first event"
+        )
     if pd.api.types.is_object_dtype(column) and not column.map(lambda v: isinstance(v, str)).all():
         as_dates = column.map(lambda value: hasattr(value, "year"))
         column = pd.to_datetime(column, utc=True) if as_dates.all() else column.astype(str)
     if pd.api.types.is_datetime64_any_dtype(column):
         _note_idle(notes, time_unit=time_unit, dayfirst=dayfirst)
-        exact = column.dt.as_unit("ns").astype("int64").to_numpy()
-        return _floor(exact, 1_000_000_000), exact, "seconds"
+        return *_ticks(column), "seconds"
     if pd.api.types.is_numeric_dtype(column):
         numbers = column.to_numpy()
     elif column.str.fullmatch(NUMBER).mean() > 0.5:
+        rounded = column.str.fullmatch(ROUNDED).to_numpy(bool)
+        if rounded.any():
+            place = int(np.argmax(rounded))
+            raise ValueError(
+                f"{source}: timestamp '{column.iloc[place]}' in data row {place + 1} has been rounded by a "
+                "spreadsheet: export the column with all its digits"
+            )
         numbers = _exact_numbers(column)
     else:
         codes, texts = pd.factorize(column)
         _note_idle(notes, time_unit=time_unit)
-        exact = _dates(pd.Series(texts), codes, source, dayfirst, notes)[codes]
-        return _floor(exact, 1_000_000_000), exact, "seconds"
+        seconds, exact = _ticks(_dates(pd.Series(texts), codes, source, dayfirst, notes))
+        return seconds[codes], exact[codes], "seconds"
     _note_idle(notes, dayfirst=dayfirst)
     bad = ~np.isfinite(numbers)
     if bad.any():
         _refuse(source, column, bad)
     unit, numbers = _unit(numbers, source, time_unit, notes)
     return _floor(numbers, UNITS.get(unit, 1)), numbers, "steps" if unit == "steps" else "seconds"
+
+
+def _ticks(dates):
+    """Return dates as int64 seconds, and as ticks that order them exactly."""
+    try:
+        exact, ticks = dates.dt.as_unit("ns").astype("int64").to_numpy(), UNITS["ns"]
+    except pd.errors.OutOfBoundsDatetime:  # before 1678 or after 2262
+        exact, ticks = dates.dt.as_unit("us").astype("int64").to_numpy(), UNITS["us"]
+    return _floor(exact, ticks), exact
 
 
 def _note_idle(notes, **arguments):
@@ -111,7 +133,9 @@ def _unit(numbers, source, said, notes):
 
 
 def _dates(texts, codes, source, dayfirst, notes):
-    """Read distinct dates, each one by the same format, as int64 nanoseconds."""
+    """Read distinct dates, each one by the same format."""
+    written, texts = texts, texts.str.replace(r"\s*(UTC|GMT)$", "", regex=True)
+    texts = texts.str.replace(r"(:\d\d),(\d+)", r"\1.\2", regex=True)
     dates = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)  # year first: one reading
     parts = texts.str.extract(DATE.pattern)[0:] if dates.isna().all() else None
     if parts is not None:
@@ -120,20 +144,20 @@ def _dates(texts, codes, source, dayfirst, notes):
             if not whole.all():
                 _refuse(source, texts[codes], ~whole.to_numpy()[codes])
             return _day_and_month(texts, parts, codes, source, dayfirst, notes)
-        form = guess_datetime_format(texts[0])
-        if form and re.search("%[bB]", form):  # a month's name: one reading
-            dates = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+        if texts.str.contains(MONTH).all():  # the month has a name: one reading
+            dates = pd.to_datetime(texts, format="mixed", dayfirst=True, errors="coerce", utc=True)
     _note_idle(notes, dayfirst=dayfirst)
     if dates.isna().any():
-        _refuse(source, texts[codes], dates.isna().to_numpy()[codes])
-    return dates.dt.as_unit("ns").astype("int64").to_numpy()
+        _refuse(source, written[codes], dates.isna().to_numpy()[codes])
+    return dates
 
 
 def _day_and_month(texts, parts, codes, source, dayfirst, notes):
     example = texts[0]
     if len(parts["year"].iloc[0]) == 2 and dayfirst is None and parts["mark"].iloc[0] != ".":
         raise ValueError(
-            f"{source}: which part of {example!r} is the day? Say dayfirst=True or dayfirst=False"
+            f"{source}: which part of {example!r} is the day? Say dayfirst=True or dayfirst=False; if the "
+            "year comes first, write it with four digits"
         )
     if parts["year"].str.len().nunique() + parts["mark"].nunique() > 2:
         odd = (parts["year"].str.len() != len(parts["year"].iloc[0])) | (
@@ -141,21 +165,11 @@ def _day_and_month(texts, parts, codes, source, dayfirst, notes):
         )
         _refuse(source, texts[codes], odd.to_numpy()[codes])
     parts["year"] = parts["year"].where(parts["year"].str.len() == 4, "20" + parts["year"])
-    hour = parts["hour"].fillna("0").astype(int)
-    half = parts["half"].str.lower()
-    wrong_hour = half.notna() & ~hour.between(1, 12)
-    hour = hour.where(half.isna(), hour % 12 + 12 * (half == "pm"))
-    clock = (
-        hour.astype(str).str.zfill(2)
-        + ":"
-        + parts["minute"].fillna("00")
-        + ":"
-        + parts["second"].fillna("00")
-    )
+    clock, possible = _clock(parts)
 
     def read(day, month):
         text = parts["year"] + "-" + parts[month].str.zfill(2) + "-" + parts[day].str.zfill(2) + "T" + clock
-        return pd.to_datetime(text.mask(wrong_hour), format="ISO8601", errors="coerce", utc=True)
+        return pd.to_datetime(text.where(possible), format="ISO8601", errors="coerce", utc=True)
 
     readings = {True: read("a", "b"), False: read("b", "a")}
     if dayfirst is None and parts["mark"].iloc[0] == ".":
@@ -178,7 +192,16 @@ def _day_and_month(texts, parts, codes, source, dayfirst, notes):
     notes.append(
         f"Dates such as {example} were read {'day' if dayfirst else 'month'} first; dayfirst= says otherwise."
     )
-    return dates.dt.as_unit("ns").astype("int64").to_numpy()
+    return dates
+
+
+def _clock(parts):
+    """Return times of day as text, and whether their hours are possible."""
+    hour, half = parts["hour"].fillna("0").astype(int), parts["half"].str.lower()
+    possible = half.isna() | hour.between(1, 12)
+    hour = hour.where(half.isna(), hour % 12 + 12 * (half == "pm"))
+    clock = hour.astype(str).str.zfill(2) + ":" + parts["minute"].fillna("00")
+    return clock + ":" + parts["second"].fillna("00"), possible
 
 
 def _refuse(source, column, bad):

@@ -82,7 +82,10 @@ def global_time(dataset, validation_from=0.8, test_from=0.9, seed=0):
             within the data.
     """
     if dataset.time_unit == "steps":
-        raise ValueError(f"{dataset.name} has no timestamps, only an order for each user: use leave_one_out.")
+        raise ValueError(
+            f"{dataset.name} has no timestamps, only an order for each user: use leave_one_out "
+            "(command line: --split leave-one-out)."
+        )
     events = Events(dataset, seed)
     all_times = np.concatenate(events.times)
     first, second = (_moment(cut, all_times) for cut in (validation_from, test_from))

@@ -88,6 +88,10 @@ def test_pictures_have_a_text(notebook, code):
     ]
 
 
+def test_code_of_figures_is_collapsed(code):
+    assert not [cell.source for cell in code if "plt." in cell.source and "hide-input" not in tags(cell)]
+
+
 def test_what_is_not_compared_says_why(code):
     for cell in code:
         assert not re.search(r"^\s*#\s*(NBVAL|PYTEST)_", cell.source, re.MULTILINE), "use tags instead"
