@@ -144,21 +144,30 @@ class Progress:
             seconds: Its training time.
         """
         epoch, metric = len(self.rows) + 1, self.objective.metric
-        broken = [name for name, weight in weights.items() if not np.isfinite(weight).all()]
-        if broken or not np.isfinite(loss):
-            what = f"weight {broken[0]}" if broken else "loss"
+        broken = [f"weight {name}" for name in weights if not np.isfinite(weights[name]).all()]
+        broken += [] if np.isfinite(loss) else ["loss"]
+        value = None if broken else self._validate(model)
+        broken += [] if value is None or np.isfinite(value) else [metric]
+        if broken:
             self.problem = (
-                f"training diverged: in epoch {epoch} the {what} is not finite. The model has the "
+                f"training diverged: in epoch {epoch} the {broken[0]} is not finite. The model has the "
                 f"weights of epoch {self.best_epoch}; train with a smaller lr, or with warmup."
             )
             return True
-        value = self.objective.validate(model)
         row = {"epoch": epoch, "loss": loss, metric: value, "seconds": seconds}
         self.rows.append(row | (self.measure(model) if self.measure else {}))
         best = self.rows[self.best_epoch - 1][metric] if self.best_epoch else None
         if value is None or best is None or value > best:
             self.best_epoch, self.best_weights = epoch, weights
         return self.over
+
+    def _validate(self, model):
+        try:
+            return self.objective.validate(model)
+        except ValueError as error:
+            if "NaN" in str(error):  # evaluate's word for scores that overflow, though no weight does
+                return np.nan
+            raise
 
     @property
     def over(self):
