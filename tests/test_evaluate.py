@@ -12,7 +12,7 @@ from tqdm import tqdm
 from llmrec_ref import evaluate as module
 from llmrec_ref.evaluate import bootstrap, evaluate, rank_targets
 from llmrec_ref.metrics import METRICS
-from llmrec_ref.splits import Part, Queries
+from llmrec_ref.splits import Part, Queries, train_only
 
 
 def make_part(histories, targets, **kwargs):
@@ -311,3 +311,10 @@ def test_paired_bootstrap_knows_a_constant_difference():
 def test_bootstrap_refuses_what_has_no_mean(values):
     with pytest.raises(ValueError, match="finite"):
         bootstrap(values)
+
+
+def test_what_is_no_part_or_no_list_is_told():
+    with pytest.raises(ValueError, match=r"ks=10: pass a sequence of list lengths, such as \(10,\)"):
+        evaluate(scorer(np.zeros((2, 5))), PART, ks=10)
+    with pytest.raises(ValueError, match="evaluate takes a part, such as split.test, not a Split"):
+        evaluate(scorer(np.zeros((2, 5))), train_only([np.array([1, 2])], 4))

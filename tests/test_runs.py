@@ -147,6 +147,14 @@ def test_a_run_without_a_save_leaves_nothing(tmp_path):
     assert not list((tmp_path / "mine").iterdir())
 
 
+def test_what_looks_like_a_save_is_not_taken_for_one(tmp_path):
+    (tmp_path / "save-1").mkdir()  # of a game
+    (tmp_path / "save-1" / "knight.txt").touch()
+    with pytest.raises(FileExistsError, match="not empty"):
+        Run(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["save-1", "knight.txt"]
+
+
 def test_what_a_killed_process_left_counts_for_nothing(split, tmp_path):
     (tmp_path / "lock").touch()
     (tmp_path / "run.json.new").touch()

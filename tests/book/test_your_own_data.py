@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from llmrec_ref import runs
 from llmrec_ref.__main__ import main
 
 pytestmark = pytest.mark.trains
@@ -40,7 +41,7 @@ def test_python_of_the_page_runs(folder, capsys, framework):
     printed = capsys.readouterr().out
     assert "repeats is False as you say" in printed  # the notes
     assert "Popularity" in printed and "Title of" in printed
-    assert (folder / "my-run" / "model.safetensors").is_file()
+    assert runs.read_config(folder / "my-run")["framework"] == framework
 
 
 def test_commands_of_the_page_run(folder, capsys):
