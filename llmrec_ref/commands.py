@@ -126,7 +126,8 @@ def _train(args, asked, run, resume):
 def _fit(fit, asked, run, resume, metric):
     """Train; if asked to, choose the epochs so and train again; return the model, and facts."""
     if asked["refitting"]:  # a run that was stopped there
-        chosen, limits = runs.read_metrics(resume).get("chosen", {}), {}
+        with known(OSError, ValueError):
+            chosen, limits = runs.read_metrics(resume).get("chosen", {}), {}
     else:
         model, history = fit(True, resume)
         chosen = {metric: round(history.epochs["val_ndcg"].max(), 4)}
