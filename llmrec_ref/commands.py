@@ -4,7 +4,7 @@ import csv
 import shlex
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import fields
 from importlib import import_module
 from inspect import signature
@@ -110,7 +110,7 @@ def _train(args, asked, run, resume):
     def fit(validation, resume, **limits):
         run.data = made | {"validation": validation}
         part, how = _split(dataset, name, validation), settings | limits
-        with known(OSError, ValueError):
+        with known(OSError, ValueError), redirect_stdout(sys.stderr):
             model = model_class(part.n_items, **sizes, seed=asked.get("seed", 0))
             return model, training.fit(model, part, resume=resume, run=run, device=asked["device"], **how)
 
@@ -127,7 +127,8 @@ def _train(args, asked, run, resume):
 def _fit(fit, asked, run, resume, metric):
     """Train; if asked to, choose the epochs so and train again; return the model, and facts."""
     if asked["refitting"]:  # a run that was stopped there
-        chosen, limits = runs.read_metrics(resume).get("chosen", {}), {}
+        with known(OSError, ValueError):
+            chosen, limits = runs.read_metrics(resume).get("chosen", {}), {}
     else:
         model, history = fit(True, resume)
         chosen = {metric: round(history.epochs["val_ndcg"].max(), 4)}

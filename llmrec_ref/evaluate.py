@@ -17,6 +17,10 @@ RESAMPLES = 1000  # of the bootstrap
 SLICE_BYTES = 16 * 2**20  # of scores in float32; small slices stay near the processor
 
 
+class NaNScore(ValueError):
+    """A recommender's score is NaN."""
+
+
 def evaluate_query(scores, targets, seen=(), ks=(1, 5, 10)):
     """Judge the scores of one query; `evaluate` gives the mean over all queries.
 
@@ -187,7 +191,7 @@ def ask(score, queries, n_items):
         )
     own = scores if scores.strides[0] else scores[:1]
     if np.isnan(own[:, 1:].min()):  # a minimum is NaN if any value is
-        raise ValueError("score returned NaN: a diverged training, or a division by zero?")
+        raise NaNScore("score returned NaN: a diverged training, or a division by zero?")
     return scores
 
 

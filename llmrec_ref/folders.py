@@ -39,7 +39,7 @@ class Folder:
 
     def __init__(self, path, overwrite=False):
         self.path = Path(path)
-        self.made = not self.path.exists()
+        self.made, killed = not self.path.exists(), (self.path / LOCK).exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.lock = _take(self.path / LOCK)
@@ -48,8 +48,9 @@ class Folder:
         except OSError as error:
             message = f"{path} cannot be written ({error.strerror}): choose another folder."
             raise type(error)(message) from error
-        if not overwrite and not all(_is_left_over(entry.name) for entry in self.path.iterdir()):
-            self.close()
+        found = [entry.name for entry in self.path.iterdir() if entry.name != LOCK]
+        if not overwrite and not all(killed and _is_left_over(name) for name in found):
+            self._release()
             raise FileExistsError(
                 f"{path} is not empty: choose another folder, or pass overwrite=True "
                 "(command line: --overwrite)."
@@ -74,6 +75,9 @@ class Folder:
     def close(self):
         """Let others take the folder; if nothing was saved, what was made here goes."""
         self._clean()
+        self._release()
+
+    def _release(self):
         with suppress(OSError):
             (self.path / LOCK).unlink()
             if self.made:

@@ -13,7 +13,7 @@ argument of ``train.fit``.
 
 import numpy as np
 
-from llmrec_ref.evaluate import evaluate
+from llmrec_ref.evaluate import NaNScore, evaluate
 from llmrec_ref.losses import LOSSES, SAMPLED
 from llmrec_ref.sequences import (
     cloze_batches,
@@ -92,7 +92,10 @@ class Ranking:
     def __init__(self, objective, split, settings):
         self.objective, self.split, self.settings = objective, split, settings
         if settings.patience is not None and not len(split.validation):
-            raise ValueError("patience needs a validation part: make the split with validation=True.")
+            raise ValueError(
+                "patience needs a validation part: make the split with validation=True, "
+                "of users with three interactions or more."
+            )
         self.cut = objective.windows(split.train.queries.histories, settings.windows)
         self.draw = negative_sampler(settings.loss_name, settings.n_negatives, split)
         first = self.batches(np.random.default_rng([settings.seed, 0]))
@@ -110,11 +113,17 @@ class Ranking:
         return _Batches(pairs, self.draw, np.random.default_rng([*seeds, 1]))
 
     def validate(self, model):
-        """Return NDCG@10, or of all items where they are fewer; None without validation."""
+        """Return NDCG@10, or of all items where they are fewer; None without validation.
+
+        NaN if a score is NaN: a sum can overflow though no weight does.
+        """
         if not len(self.split.validation):
             return None
         k = min(10, self.split.n_items)
-        return evaluate(model, self.split.validation, ks=(k,))[f"NDCG@{k}"].item()
+        try:
+            return evaluate(model, self.split.validation, ks=(k,))[f"NDCG@{k}"].item()
+        except NaNScore:
+            return np.nan
 
 
 class _Batches:

@@ -146,16 +146,17 @@ class Progress:
             seconds: Its training time.
         """
         epoch, metric = len(self.rows) + 1, self.objective.metric
-        broken = [name for name in _not_finite(weights) if name not in self.infinite]
-        if broken or not np.isfinite(loss):
-            what = f"weight {broken[0]}" if broken else "loss"
+        broken = [f"weight {name}" for name in _not_finite(weights) if name not in self.infinite]
+        broken += [] if np.isfinite(loss) else ["loss"]
+        value = None if broken else self.objective.validate(model)
+        broken += [] if value is None or np.isfinite(value) else [metric]
+        if broken:
             kept = f"of epoch {self.best_epoch}" if self.best_epoch else "it had before"
             self.problem = (
-                f"training diverged: in epoch {epoch} the {what} is not finite. The model has the "
+                f"training diverged: in epoch {epoch} the {broken[0]} is not finite. The model has the "
                 f"weights {kept}; train with a smaller lr, or with warmup."
             )
             return True
-        value = self.objective.validate(model)
         row = {"epoch": epoch, "loss": loss, metric: value, "seconds": seconds}
         self.rows.append(row | (self.measure(model) if self.measure else {}))
         best = self.rows[self.best_epoch - 1][metric] if self.best_epoch else None

@@ -42,7 +42,10 @@ def last_save(folder):
 
 
 if __name__ == "__main__":
-    import_module(f"llmrec_ref.{sys.argv[1]}.train")
+    # the last is what an optimiser of PyTorch imports
+    late = ("torch._dynamo",) if sys.argv[1] == "pytorch" else ()
+    for module in (f"llmrec_ref.{sys.argv[1]}.train", "llmrec_ref.command_line", *late):
+        import_module(module)
     runs.SAVE_AFTER = 0
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     for line in sys.stdin:

@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="its worker forks"),
 ]
 
-EPOCHS = 8
+EPOCHS = 12
 KILLS = {"pytorch": 27, "tensorflow": 3}
 
 

@@ -1,17 +1,19 @@
 import json
 import shutil
 import sys
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from llmrec_ref import datasets
+from llmrec_ref import commands, datasets, folders, runs
 from llmrec_ref.__main__ import main
 from llmrec_ref.baselines import Markov, Popularity
 from llmrec_ref.evaluate import evaluate
-from llmrec_ref.runs import LOSSES
+from llmrec_ref.losses import LOSSES
 from llmrec_ref.splits import global_time, leave_one_out
+from llmrec_ref.training import Settings
 
 pytestmark = pytest.mark.trains
 
@@ -26,6 +28,20 @@ def frame():
         for day, book in enumerate((rng.integers(30) + np.arange(12)) % 30):
             rows.append((f"reader-{user}", f"b{book:02}", 1_700_000_000 + 86400 * day + user, f"Book {book}"))
     return pd.DataFrame(rows, columns=["user", "item", "timestamp", "title"])
+
+
+def losses(run):
+    return [row["loss"] for row in runs.read_metrics(run)["epochs"]]
+
+
+def make_old(run, folder, **data):
+    """Write a run as format 1 had it: files in the folder itself, no fingerprint."""
+    (save,) = run.glob("save-*")
+    shutil.copytree(save, folder)
+    config = json.loads((folder / "config.json").read_text()) | {"format": 1}
+    del config["fingerprint"]
+    config["data"] |= data
+    (folder / "config.json").write_text(json.dumps(config))
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +92,13 @@ def test_train_writes_a_run_folder_and_tests_against_the_baselines(books, ask, t
     pytest.importorskip("torch")
     folder = tmp_path / "run"
     told = ask("train", "--data", books, "--out", folder, *SMALL, "--seed", 3, "--lr", 0.01)
-    assert {path.name for path in folder.iterdir()} >= {
-        "config.json",
-        "model.safetensors",
-        "items.json",
-        "metrics.json",
-    }
-    config = json.loads((folder / "config.json").read_text())
+    assert None not in folders.read(folder, *folders.FILES).values()
+    config = runs.read_config(folder)
     assert (config["config"]["dim"], config["config"]["n_layers"], config["config"]["max_len"]) == (8, 1, 10)
     assert (config["training"]["seed"], config["training"]["lr"]) == (3, 0.01)
     assert told["run"] == str(folder)
     assert [row["model"] for row in told["rows"]] == ["Popularity", "Markov", "ItemKNN", "EASE", "SASRec"]
-    assert json.loads((folder / "metrics.json").read_text())["test"] == told["rows"]
+    assert runs.read_metrics(folder)["test"] == told["rows"]
     split = leave_one_out(datasets.load(books))
     assert told["rows"][0]["HR@10"] == evaluate(Popularity().fit(split), split.test)["HR@10"].item()
     assert told["rows"][1]["HR@10"] == 1  # every walk goes on as others did
@@ -144,10 +155,7 @@ def test_the_reason_for_the_split_is_told(books, tmp_path, capsys):
 
 def test_a_run_folder_of_before_still_answers(run, ask, tmp_path):
     old = tmp_path / "old"
-    shutil.copytree(run, old)
-    config = json.loads((old / "config.json").read_text())
-    del config["data"]["split"]
-    (old / "config.json").write_text(json.dumps(config))
+    make_old(run, old, split=None)
     for arguments in (["evaluate"], ["recommend", "--user", "reader-7"]):
         assert ask(*arguments, old) == ask(*arguments, run)
 
@@ -216,7 +224,7 @@ def test_a_tab_and_no_title_can_be_said(ask, tmp_path):
 
 
 def test_a_large_catalogue_leaves_ease_out_and_says_so(run, capsys, monkeypatch):
-    monkeypatch.setattr("llmrec_ref.__main__.EASE_ITEMS", 29)
+    monkeypatch.setattr(commands, "EASE_ITEMS", 29)
     assert main(["evaluate", str(run)]) == 0
     out, err = capsys.readouterr()
     assert "EASE is left out" in err and "EASE" not in out
@@ -233,14 +241,14 @@ def test_a_tiny_catalogue_is_tested_up_to_its_size(ask, tmp_path):
 
 
 def test_evaluate_repeats_what_train_reported(run, ask):
-    assert ask("evaluate", run)["rows"] == json.loads((run / "metrics.json").read_text())["test"]
+    assert ask("evaluate", run)["rows"] == runs.read_metrics(run)["test"]
 
 
 def test_refit_trains_on_validation_too_and_is_tested_so(books, run, ask, monkeypatch, tmp_path):
     folder = tmp_path / "refitted"
     monkeypatch.chdir(books.parent)
     told = ask("train", "--data", books.name, "--out", folder, *SMALL, "--refit")
-    metrics = {path: json.loads((path / "metrics.json").read_text()) for path in (run, folder)}
+    metrics = {path: runs.read_metrics(path) for path in (run, folder)}
     assert (metrics[run]["n_targets"], metrics[folder]["n_targets"]) == (60 * 9, 60 * 10)
     assert len(metrics[folder]["epochs"]) == told["epochs"]
     monkeypatch.chdir(tmp_path)  # the data are found again from another folder
@@ -258,13 +266,15 @@ def test_recommend_to_a_user_shows_titles_of_unread_books(run, ask):
 
 def test_recommend_from_a_history_needs_the_run_folder_alone(books, run, ask, tmp_path):
     moved = tmp_path / "moved"
-    moved.mkdir()
-    for file in run.iterdir():
-        (moved / file.name).write_bytes(file.read_bytes())
-    config = json.loads((moved / "config.json").read_text())
-    config["data"]["load"]["name_or_path"] = str(tmp_path / "gone.csv")
-    (moved / "config.json").write_text(json.dumps(config))
-    rows = ask("recommend", moved, "--history", 'b03,"b04",  b05', "-k", 40)["rows"]
+    shutil.copytree(run, moved)
+    books.rename(tmp_path / "gone.csv")
+    try:
+        rows = ask("recommend", moved, "--history", 'b03,"b04",  b05', "-k", 40)["rows"]
+        # where the data lie now can be said
+        user = ("--user", "reader-7", "--data", tmp_path / "gone.csv")
+        assert len(ask("recommend", moved, *user)["rows"]) == 10
+    finally:
+        (tmp_path / "gone.csv").rename(books)
     assert len(rows) == 27
     assert not {"b03", "b04", "b05"} & {row["item_id"] for row in rows}
 
@@ -314,10 +324,9 @@ def test_every_loss_trains_and_is_recorded(books, ask, tmp_path, loss):
     run = tmp_path / "run"
     options = ["--loss", loss, "--negatives", 7, "--warmup", 2]
     ask("train", "--data", books, "--out", run, *SMALL, *options)
-    training = json.loads((run / "config.json").read_text())["training"]
+    training = runs.read_config(run)["training"]
     assert (training["loss"], training["n_negatives"], training["warmup"]) == (loss, 7, 2)
-    losses = [epoch["loss"] for epoch in json.loads((run / "metrics.json").read_text())["epochs"]]
-    assert len(losses) == 2 and all(0 < value < 10 for value in losses)
+    assert len(losses(run)) == 2 and all(0 < value < 10 for value in losses(run))
 
 
 def test_frameworks_load_each_others_runs(books, run, ask, tmp_path):
@@ -341,10 +350,11 @@ def test_nothing_is_overwritten_without_being_asked(books, refused, ask, tmp_pat
     folder = tmp_path / "runs" / "books-sasrec-pytorch-0"
     folder.mkdir(parents=True)
     (folder / "diary.txt").write_text("dear diary")
-    assert "not empty: give another --out, or add --overwrite" in refused("train", "--data", books, *SMALL)
+    error = refused("train", "--data", books, *SMALL)
+    assert "not empty: choose another folder, or pass overwrite=True (command line: --overwrite)" in error
     assert [path.name for path in folder.iterdir()] == ["diary.txt"]
     ask("train", "--data", books, *SMALL, "--overwrite")
-    assert (folder / "config.json").exists()
+    assert runs.read_config(folder)["model"] == "SASRec"
     assert (folder / "diary.txt").read_text() == "dear diary"
 
 
@@ -356,6 +366,7 @@ def test_nothing_is_overwritten_without_being_asked(books, refused, ask, tmp_pat
         (["--history", ""], "the history is empty"),
         ([], "give either --user or --history"),
         (["--user", "reader-7", "--history", "b01"], "give either --user or --history"),
+        (["--history", "Bok 3"], "unknown item 'Bok 3'; known ids close to it: none; known titles: Book 3"),
     ],
 )
 def test_recommend_refuses_in_one_line(run, refused, arguments, message):
@@ -386,19 +397,168 @@ def test_missing_framework_names_the_remedy(books, refused, monkeypatch):
 
 def test_evaluate_refuses_other_data_and_other_folders(books, run, refused, tmp_path):
     assert "not a run folder" in refused("evaluate", tmp_path)
-    original = books.read_text()
-    try:
-        books.write_text(original.replace("b29", "b99"))
-        assert "the items of books.csv are not those of this run" in refused("evaluate", run)
-    finally:
-        books.write_text(original)
+    lines = books.read_text().splitlines()
+    user, _, *rest = lines[-1].split(",")
+    for changed, what in (
+        ("\n".join(lines).replace("b29", "b99"), "other items"),
+        ("\n".join([*lines[:-1], ",".join([user, lines[1].split(",")[1], *rest])]), "other events"),
+        ("\n".join(lines[:-1]), "other events"),
+    ):
+        try:
+            books.write_text(changed)
+            for command in (["evaluate"], ["recommend", "--user", "reader-7"], ["train", "--resume"]):
+                assert f"was trained on {what}" in refused(*command, run)
+        finally:
+            books.write_text("\n".join(lines) + "\n")
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--epochs", "0"], ["--framework", "jax"], ["--dim", "wide"], ["--columns", "user=a,item"]]
+    "arguments",
+    [
+        ["--epochs", "0"],
+        ["--framework", "jax"],
+        ["--dim", "wide"],
+        ["--columns", "user=a,item"],
+        ["--seed", "-1"],
+        ["--lr", "fast"],
+        ["--loss", "hinge"],
+    ],
 )
 def test_arguments_are_checked_first(books, capsys, arguments):
     with pytest.raises(SystemExit) as stopped:
         main(["train", "--data", str(books), *arguments])
     assert stopped.value.code == 2
     assert f"argument {arguments[0]}" in capsys.readouterr().err
+
+
+def test_every_setting_is_an_option_with_its_own_default(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for field in fields(Settings):
+        assert f"--{field.name.removeprefix('n_').replace('_', '-')} " in told
+        default = "" if field.default is None else f" (default: {field.default})"
+        assert f"{field.metadata['text']}{default}" in told
+
+
+def test_resume_goes_on_with_the_same_data_and_settings_unless_given_anew(books, ask, tmp_path):
+    pytest.importorskip("torch")
+    run, options = tmp_path / "run", [*SMALL, "--seed", 3, "--lr", 0.01, "--min-item", 2, "--batch-size", 16]
+    whole = ask("train", "--data", books, "--out", tmp_path / "whole", *options, "--epochs", 4)
+    ask("train", "--data", books, "--out", run, *options)
+    told = ask("train", "--resume", run, "--epochs", 4)
+    assert losses(run) == pytest.approx(losses(tmp_path / "whole"), rel=1e-6)
+    assert told["rows"] == whole["rows"] == ask("evaluate", run)["rows"] == runs.read_metrics(run)["test"]
+    config, other = runs.read_config(run), runs.read_config(tmp_path / "whole")
+    assert config == other
+    ask("train", "--resume", run, "--epochs", 5, "--lr", 0.5, "--warmup", 3, "--out", tmp_path / "fast")
+    training = runs.read_config(tmp_path / "fast")["training"]
+    assert training == other["training"] | {"epochs": 5, "lr": 0.5, "warmup": 3}
+    assert runs.read_config(run) == other and len(losses(tmp_path / "fast")) == 5
+
+
+def test_a_refit_goes_on_where_it_was(books, ask, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    run, options = tmp_path / "run", ["--data", books, *SMALL, "--epochs", 4, "--patience", 4, "--refit"]
+    whole = ask("train", *options, "--out", tmp_path / "whole")
+    whole.pop("seconds"), whole.pop("run")
+    write, ended = runs.Run.write, []
+
+    def stop_after(n_saves):
+        def write_and_stop(self, *given):
+            write(self, *given)
+            ended.append(len(losses(run)))
+            if len(ended) == n_saves:
+                raise OSError("no light")
+
+        monkeypatch.setattr(runs.Run, "write", write_and_stop)
+        ended.clear()
+
+    stop_after(1)  # in the first training
+    assert main(["train", *map(str, options), "--out", str(run)]) == 2
+    assert runs.read_config(run)["data"]["validation"] and len(losses(run)) == 1
+    n_first = len(runs.read_metrics(tmp_path / "whole")["epochs"])
+    stop_after(100)
+    ask("train", "--resume", run)
+    n_saves = len(ended)
+    shutil.rmtree(run)
+    stop_after(n_saves)  # the last but one of the second
+    assert main(["train", *map(str, options), "--out", str(run)]) == 2
+    assert not runs.read_config(run)["data"]["validation"] and len(losses(run)) < n_first
+    stop_after(100)
+    told = ask("train", "--resume", run)
+    told.pop("seconds"), told.pop("run")
+    assert told == whole
+    assert losses(run) == pytest.approx(losses(tmp_path / "whole"), rel=1e-6)
+
+
+def test_resume_refuses_in_one_line(books, run, refused, tmp_path):
+    assert "give --data, or a run to go on with" in refused("train")
+    assert "not a run folder" in refused("train", "--resume", tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    assert "build the model with the same settings" in refused("train", "--resume", run, "--dim", 16)
+    assert "other events, or on another split" in refused("train", "--resume", run, "--split", "global-time")
+    assert runs.read_metrics(run)["test"]  # as it was
+
+
+def test_an_out_that_cannot_be_is_found_out_before_anything_is_read(books, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    with runs.Run(tmp_path / "taken"):
+        for out, message in (("file/run", "cannot be written"), ("taken", "another training writes")):
+            assert main(["train", "--data", str(books), "--out", str(tmp_path / out)]) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert line.startswith("error: ") and message in line
+
+
+def test_a_full_disk_ends_in_one_line_and_leaves_the_old_run(books, ask, refused, tmp_path):
+    pytest.importorskip("torch")
+    resource = pytest.importorskip("resource")  # not on Windows
+    run = tmp_path / "run"
+    before = ask("train", "--data", books, "--out", run, *SMALL)["rows"]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        options = ["--dim", 64, "--overwrite"]
+        error = refused("train", "--data", books, "--out", run, *SMALL, *options)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert f"{run} cannot be saved (File too large); what was saved before stays whole" in error
+    assert ask("evaluate", run)["rows"] == before
+
+
+def test_a_diverged_training_ends_in_one_line_and_leaves_the_last_good_save(run, refused, ask, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    assert "training diverged" in refused("train", "--resume", copy, "--epochs", 5, "--lr", 1e30)
+    assert ask("evaluate", copy)["rows"] == runs.read_metrics(run)["test"]
+
+
+def test_damage_ends_in_one_line(run, refused, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    (weights,) = copy.glob("*/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-10])
+    for command in (["evaluate"], ["recommend", "--history", "b01"], ["train", "--epochs", 9, "--resume"]):
+        assert "damaged, its model.safetensors is not as it was saved" in refused(*command, copy)
+
+
+def test_a_bug_ends_in_one_line_and_debug_shows_it(run, capsys, monkeypatch):
+    def broken(*given, **options):
+        raise ValueError("operands could not be broadcast\ntogether")
+
+    monkeypatch.setattr(commands, "_winner", broken)
+    assert main(["evaluate", str(run)]) == 1
+    out, err = capsys.readouterr()
+    what = "(ValueError: operands could not be broadcast together)"
+    assert out == "" and err.splitlines()[-1] == (
+        f"error: a bug in llmrec_ref; add --debug to see where, and report it {what}"
+    )
+    with pytest.raises(ValueError, match="operands"):
+        main(["evaluate", str(run), "--debug"])
+    with pytest.raises(commands.Refusal, match="not a run folder"):
+        main(["evaluate", str(run / "no"), "--debug"])
+
+
+def test_history_takes_titles(run, ask):
+    rows = ask("recommend", run, "--history", "book 3, b04")["rows"]
+    assert rows == ask("recommend", run, "--history", "b03, b04")["rows"]

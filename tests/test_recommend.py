@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -160,3 +162,23 @@ def test_evaluate_and_recommend_refuse_a_readers_scores_in_the_same_words(datase
     with pytest.raises(ValueError) as other:
         recommend(lambda queries: scores, dataset, split, ["eggs"])
     assert str(one.value) == str(other.value)
+
+
+def test_a_title_stands_for_its_item_where_only_one_has_it(dataset, split):
+    model = Fixed()
+    table = recommend(model, dataset, split, ["cheddar", "A loaf", "Dates"])
+    assert model.queries.histories[0].tolist() == [5, 2, 1]
+    assert table["item_id"].tolist() == ["apple", "eggs"]
+    twice = replace(dataset, items=dataset.items.assign(title=["Cheddar", None, "Cheddar", "Dates", "eggs"]))
+    with pytest.raises(KeyError, match="2 items have the title 'Cheddar': name one by its id: apple, cheese"):
+        recommend(model, twice, split, ["Cheddar"])
+    recommend(model, twice, split, ["eggs", "dates"])  # ids come first
+    assert model.queries.histories[0].tolist() == [3, 1]
+    with pytest.raises(KeyError, match="unknown item 'None'"):
+        recommend(model, twice, split, [None])
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, "2"])
+def test_k_is_a_whole_number(dataset, split, k):
+    with pytest.raises(ValueError, match="k is the length of the list: a whole number from 1, not"):
+        recommend(Fixed(), dataset, split, ["apple"], k=k)

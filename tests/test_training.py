@@ -207,9 +207,11 @@ def test_patience_counts_epochs_since_the_best(patience, epochs):
     assert len(run([0.1, 0.3, 0.2, 0.2, 0.4, 0.1, 0.1], patience=patience).rows) == epochs
 
 
-def test_a_value_that_is_no_number_is_never_the_best():
-    assert run([0.1, np.nan, 0.05]).best_epoch == 1
-    assert run([np.nan, 0.1, np.nan, 0.2]).best_epoch == 4
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_metric_that_is_not_finite_stops_training(bad):
+    progress = run([0.1, 0.05, bad, 0.2])
+    assert progress.best_epoch == 1 and len(progress.rows) == 2
+    assert "in epoch 3 the val_score is not finite" in progress.problem
 
 
 def test_progress_goes_on_from_a_run():

@@ -41,7 +41,7 @@ def test_python_of_the_page_runs(folder, capsys, framework):
     printed = capsys.readouterr().out
     assert "repeats is False as you say" in printed  # the notes
     assert "Popularity" in printed and "Title of" in printed
-    assert runs.read_config(folder / "my-run")["model"] == "SASRec"
+    assert runs.read_config(folder / "my-run")["framework"] == framework
 
 
 def test_commands_of_the_page_run(folder, capsys):
