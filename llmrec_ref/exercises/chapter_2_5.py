@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from llmrec_ref.exercises.tools import array, cases, close, near, number, of_function, of_number
+from llmrec_ref.exercises.tools import array, cases, close, near, number, of_function, of_number, raw
 
 
 @of_number()
@@ -24,7 +24,7 @@ def dominated(answer):
     for rng in cases(30):
         n = int(rng.integers(1, 7))
         quality, cost = rng.integers(1, 5, n) / 10, rng.integers(1, 5, n).astype(float)  # with many ties
-        found = np.asarray(answer(quality, cost))
+        found = raw(answer(quality, cost))
         models = list(zip(quality.tolist(), cost.tolist(), strict=True))
         case = f"models (quality, cost) {models}:"
         yield found.shape == (n,), f"{case} the answer has the shape {(n,)}, not {found.shape}"
