@@ -12,12 +12,6 @@ from answers_2_2 import attention, beam_search, count_parameters, list_log_proba
 # 2.2.2
 
 
-def mask_in_place(item_ids):
-    seen = visible(item_ids)
-    item_ids[item_ids > 0] = 1
-    return seen
-
-
 def of_the_first_row(item_ids):
     return np.repeat(visible(item_ids[:1]), len(item_ids), axis=0)
 
@@ -53,21 +47,12 @@ def scaled_by_width_of_values(q, k, v, visible):
     return attention(q, k, v, visible, scale=np.sqrt(v.shape[1]))
 
 
-def keys_scaled_in_place(q, k, v, visible):
-    k /= np.sqrt(k.shape[1])
-    return attention(q, k, v, visible, scale=1)
-
-
 def only_the_best_key(q, k, v, visible):
     return v[np.where(visible, q @ k.T, -np.inf).argmax(axis=1)]
 
 
 def softly_masked(q, k, v, visible):
     return softmax(q @ k.T / np.sqrt(q.shape[1]) - 5.0 * ~visible, axis=1) @ v
-
-
-def first_seen_key_stands_for_all(q, k, v, visible):
-    return attention(q, k, np.repeat(v[:, :1], v.shape[1], axis=1), visible)
 
 
 def query_by_query(q, k, v, visible):
@@ -196,14 +181,6 @@ def widened_by_one(logits, history, steps, width):
     return beam_search(logits, history, steps, width + 1)
 
 
-def worst_of_the_beam(logits, history, steps, width):
-    items, _ = beam_search(logits, history, steps - 1, width)
-    z = np.array(logits([*history, *items]))
-    z[[0, *history, *items]] = np.inf
-    items = [*items, int(z.argmin())]
-    return items, list_log_probability(logits, history, items)
-
-
 def three_steps(logits, history, steps, width):
     return beam_search(logits, history, 3, width)
 
@@ -211,12 +188,6 @@ def three_steps(logits, history, steps, width):
 def history_included(logits, history, steps, width):
     items, log_p = beam_search(logits, history, steps, width)
     return [*history, *items], log_p
-
-
-def history_taken_along(logits, history, steps, width):
-    items, log_p = beam_search(logits, history, steps, width)
-    history.extend(items)
-    return items, log_p
 
 
 def with_a_heap(logits, history, steps, width):
@@ -247,7 +218,6 @@ COST = 2 * (6 * 64**2 + 2 * 200 * 64)
 WRONG = {
     "2.2.1": [16, 12.8, (3 * 8 + 20) / 4 + 8, 28, [17], 8 * np.log(1) + 20 * np.log(3), 17.1],
     "2.2.2": [
-        mask_in_place,
         of_the_first_row,
         next_one_too,
         pairs_of_real_items,
@@ -259,10 +229,8 @@ WRONG = {
     ],
     "2.2.3": [
         scaled_by_width_of_values,
-        keys_scaled_in_place,
         only_the_best_key,
         softly_masked,
-        first_seen_key_stands_for_all,
         lambda q, k, v, visible: attention(q, k, v, ~visible | (visible.sum(axis=1, keepdims=True) > 1)),
         lambda q, k, v, visible: attention(q, k, v, visible, scale=np.sqrt(len(k))),
         lambda q, k, v, visible: attention(q, k, v, visible).round(2),
@@ -303,10 +271,8 @@ WRONG = {
         pruned_by_the_last_step,
         never_pruned,
         widened_by_one,
-        worst_of_the_beam,
         three_steps,
         history_included,
-        history_taken_along,
         lambda logits, history, steps, width: beam_search(logits, history, steps, width)[0],
         lambda logits, history, steps, width: beam_search(logits, history, steps, width)[::-1],
         lambda logits, history, steps, width: beam_search(logits, history[-1:], steps, width),
