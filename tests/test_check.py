@@ -6,6 +6,7 @@ from copy import deepcopy
 from decimal import Decimal
 from fractions import Fraction
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +29,9 @@ WRONG, FURTHER = collected(FIRST, "WRONG"), collected(MORE, "WRONG")
 RIGHT, RAISES = collected(MORE, "RIGHT"), collected(MORE, "RAISES")  # RAISES: wrong because it fails
 NUMBERS = [exercise for exercise, answer in SOLUTIONS.items() if isinstance(answer, int | float)]
 FUNCTIONS = [exercise for exercise in SOLUTIONS if exercise not in [*NUMBERS, "1.1.6", "2.1.2"]]
+
+
+OF_NUMBERS = ["1.4.6", "1.4.7", "2.2.4", "2.3.6", "2.5.5"]  # functions that are given nothing to change
 
 
 def pairs(answers):
@@ -122,9 +126,7 @@ def spoil(value):
         value.append(1)
 
 
-@pytest.mark.parametrize(
-    "exercise", [e for e in FUNCTIONS if e not in ("1.4.6", "1.4.7", "2.2.4", "2.3.6", "2.5.5")]
-)
+@pytest.mark.parametrize("exercise", [exercise for exercise in FUNCTIONS if exercise not in OF_NUMBERS])
 def test_answer_that_changes_what_it_was_given_gets_a_hint(exercise):
     def changes(*given):
         value = deepcopy(SOLUTIONS[exercise](*given))
@@ -135,29 +137,17 @@ def test_answer_that_changes_what_it_was_given_gets_a_hint(exercise):
     assert "has changed: work on a copy" in repr(check(exercise, changes))
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda *given: None,
-        lambda *given: "0.5",
-        lambda *given: 0.0,
-        lambda *given: 1.0,
-        lambda *given: True,
-        lambda *given: np.nan,
-        lambda *given: given[0],
-        lambda *given: given[-1],
-        lambda *given: [],
-        lambda *given: {},
-        lambda *given: given,
-        0.5,
-        None,
-    ],
-)
+CONSTANTS = [lambda *given, value=value: value for value in (None, "0.5", 0.0, 1.0, True, np.nan, [], {})]
+ECHOES = [lambda *given: given, lambda *given: given[0], lambda *given: given[-1]]
+
+
+@pytest.mark.parametrize("wrong", [None, 0.5, *CONSTANTS, *ECHOES])
 @pytest.mark.parametrize("exercise", FUNCTIONS)
 def test_constants_and_echoes_get_a_hint(exercise, wrong):
     assert_hint(exercise, wrong)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("exercise", FUNCTIONS)
 def test_solutions_of_other_exercises_are_refused(exercise):
     others = [other for other in FUNCTIONS if other != exercise]
@@ -188,5 +178,6 @@ before = [name for name in sys.modules if name.startswith("llmrec_ref.exercises.
 check("2.3.1", 0)
 print(before, sorted(name for name in sys.modules if name.startswith("llmrec_ref.exercises.")))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] ['llmrec_ref.exercises.chapter_2_3', 'llmrec_ref.exercises.tools']"

@@ -136,7 +136,7 @@ def sequence_log_probability(answer):
             hint = f"a sequence with the factors' product {likely:.6f} has the logarithm {np.log(likely):.6f}"
             yield close(found[5], np.log(likely)), hint
     long = answer([0] * 400, lambda prefix: np.array([0.1, 0.9]))
-    hint = f"400 steps of probability 0.1 make 400 ln 0.1, not {long}: the product is too small for a float"
+    hint = f"400 steps of probability 0.1 make 400 ln 0.1, not {long} (the product is too small for a float)"
     yield close(long, 400 * np.log(0.1)), hint
 
 

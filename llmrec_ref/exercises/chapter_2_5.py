@@ -107,7 +107,7 @@ def step_flops(answer):
         }
         for slip, hint in slips.items():
             yield not near(value, slip, rtol=1e-9), hint
-        case = f"B, L, D, n_layers, N, V = {sizes}: {3 * forward} operations, not {value};"
+        case = f"B, L, D, n_layers, N, V = {sizes}: {3 * forward} operations, not {value:.0f};"
         hint = f"{case} a block has {2 * B} small products (attention, by window) and 4 large"
         yield near(value, 3 * forward, rtol=1e-9), hint
 

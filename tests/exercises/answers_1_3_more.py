@@ -56,7 +56,7 @@ def more_rows(X, y, l2):
 
 def in_turns(X, y, l2):
     w, b = np.zeros(X.shape[1]), 0.0
-    for _ in range(3000):
+    for _ in range(500):
         for j in range(len(w)):
             rest = y - b - X @ w + X[:, j] * w[j]
             w[j] = X[:, j] @ rest / (X[:, j] @ X[:, j] + l2)

@@ -247,7 +247,7 @@ WRONG = {
         lambda log_p, item_ids: all_positions_loss(log_p, item_ids) / np.log(2),
         lambda log_p, item_ids: all_positions_loss(log_p, item_ids) * (item_ids[:, :-1] > 0).sum(),
         lambda log_p, item_ids: np.exp(all_positions_loss(log_p, item_ids)),
-        lambda log_p, item_ids: all_positions_loss(log_p[:1], item_ids[:1]),
+        lambda log_p, item_ids: all_positions_loss(log_p[-1:], item_ids[-1:]),
         lambda log_p, item_ids: round(all_positions_loss(log_p, item_ids), 2),
     ],
     "2.1.7": [np.log(10), np.log(0.5) / np.log(10), 1 - HALF, np.log(9), 2.5, 0.5 ** (1 / 9), np.log(HALF)],
