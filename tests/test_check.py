@@ -119,6 +119,16 @@ def test_lists_and_single_precision_are_accepted(exercise, style):
     assert verdict, verdict
 
 
+@pytest.mark.parametrize("exercise", [exercise for exercise in FUNCTIONS if exercise != "2.5.3"])  # compares
+def test_arithmetic_in_single_precision_is_accepted(exercise):
+    def answer(*given):
+        arrays = [single(part) if isinstance(part, np.ndarray) else part for part in given]
+        return single(SOLUTIONS[exercise](*arrays))
+
+    verdict = check(exercise, answer)
+    assert verdict, verdict
+
+
 def spoil(value):
     if isinstance(value, np.ndarray) and value.size:
         value.flat[-1] += 1

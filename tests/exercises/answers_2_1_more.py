@@ -243,7 +243,7 @@ WRONG = {
     ],
     "2.1.6": [
         mean_of_rows,
-        lambda log_p, item_ids: all_positions_loss(log_p[..., 1:], np.maximum(item_ids - 1, 0)),
+        lambda log_p, item_ids: all_positions_loss(np.roll(log_p, 1, axis=-1), item_ids),
         lambda log_p, item_ids: all_positions_loss(log_p, item_ids) / np.log(2),
         lambda log_p, item_ids: all_positions_loss(log_p, item_ids) * (item_ids[:, :-1] > 0).sum(),
         lambda log_p, item_ids: np.exp(all_positions_loss(log_p, item_ids)),
