@@ -26,6 +26,7 @@ def bits_a_token(answer):
 def best_constant(answer):
     """1.2.2: the logit that gives the lowest binary cross-entropy if 2 of 50 labels are 1."""
     yield answer < 0, "ones are rare, so the probability is below one half and its logit below 0"
+    yield answer > -99, "with so low a logit the two who clicked cost far too much"
     labels = np.arange(50) < 2
 
     def nats(z):
@@ -135,7 +136,7 @@ def sequence_log_probability(answer):
             hint = f"a sequence with the factors' product {likely:.6f} has the logarithm {np.log(likely):.6f}"
             yield close(found[5], np.log(likely)), hint
     long = answer([0] * 400, lambda prefix: np.array([0.1, 0.9]))
-    hint = f"400 steps of probability 0.1 make 400 ln 0.1, not {long}: the product is too small for a float"
+    hint = f"400 steps of probability 0.1 make 400 ln 0.1, not {long} (the product is too small for a float)"
     yield close(long, 400 * np.log(0.1)), hint
 
 
@@ -143,6 +144,7 @@ def sequence_log_probability(answer):
 def smoothed_gap(answer):
     """1.2.7: the gap between the target's logit and the others' at the optimum of label smoothing."""
     yield answer > 0, "the target still has the highest logit"
+    yield answer < 99, "so wide a gap would give the other items no probability at all"
     epsilon, n = 0.1, 5
     q = np.full(n, epsilon / n) + (1 - epsilon) * (np.arange(n) == 0)
 

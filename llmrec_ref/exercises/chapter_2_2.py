@@ -14,6 +14,7 @@ from llmrec_ref.exercises.tools import (
     of_number,
     padded,
     parts,
+    raw,
 )
 
 ASKED = [([3], 3), ([5, 2], 2), ([2, 4, 2], 1), ([2, 4, 2], 3), ([5, 2], 3), ([3], 1)]  # of exercise 2.2.6
@@ -38,7 +39,7 @@ def visible(answer):
     for rng in cases():
         B, L = int(rng.integers(1, 4)), int(rng.integers(2, 7))
         item_ids = padded(rng, B, L)
-        found = np.asarray(answer(item_ids))
+        found = raw(answer(item_ids))
         yield found.shape == (B, L, L), f"items {(B, L)} give a mask {(B, L, L)}, not {found.shape}"
         yield found.dtype == bool, f"a mask is True or False, not {found.dtype}"
         for b, t, s in np.ndindex(found.shape):

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 from scipy import stats
 
-from llmrec_ref.exercises.tools import array, cases, close, near, of_function, of_number, padded, parts
+from llmrec_ref.exercises.tools import array, cases, close, near, of_function, of_number, padded, parts, raw
 
 
 @of_number("give one number, such as 0.25 or 3 / 4")
@@ -27,7 +27,7 @@ def visible(answer):
     for rng in cases():
         B, L = int(rng.integers(1, 4)), int(rng.integers(2, 7))
         item_ids = padded(rng, B, L)
-        found = np.asarray(answer(item_ids))
+        found = raw(answer(item_ids))
         yield found.shape == (B, L, L), f"tokens {(B, L)} give a mask {(B, L, L)}, not {found.shape}"
         yield found.dtype == bool, f"a mask is True or False, not {found.dtype}"
         for b, t, s in np.ndindex(found.shape):
@@ -74,7 +74,7 @@ def question(answer):
     for rng in cases():
         max_len, mask = int(rng.integers(2, 7)), 50
         histories = [rng.integers(1, 50, size=rng.integers(1, 10)) for _ in range(3)]
-        found = np.asarray(answer(histories, max_len, mask))
+        found = raw(answer(histories, max_len, mask))
         hint = f"3 histories, max_len {max_len}: shape {(3, max_len)}, not {found.shape}"
         yield found.shape == (3, max_len), hint
         yield found.dtype.kind in "iu", f"tokens are whole numbers (int), not {found.dtype}"

@@ -6,10 +6,18 @@ from functools import wraps
 import numpy as np
 
 
+def raw(value):
+    """Return an array of the answer's own type, or NaN without axes where rows differ in length."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.asarray(np.nan)
+
+
 def floats(value):
     """Return an array of floats, or None where ``value`` is not made of numbers."""
     try:
-        found = np.asarray(value)
+        found = raw(value)
         return found.astype(float) if found.dtype.kind in "iufO" and value is not None else None
     except (TypeError, ValueError):
         return None
