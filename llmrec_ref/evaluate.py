@@ -206,8 +206,7 @@ def _n_items(score, part):
     _check_type(part)
     if not len(part):
         raise ValueError(
-            "The part has no queries: no user has three interactions, or the split has no "
-            "validation."
+            "The part has no queries: no user has three interactions, or the split has no validation."
         )
     targets, offsets = flatten(part.targets)
     if not np.diff(offsets).all():
