@@ -29,8 +29,8 @@ def check(exercise, answer):
         answer: What the exercise asks for: a number, a function or an object.
 
     Returns:
-        Verdict: Shown as one line: solved, or a hint on the first property that does not hold. An
-        exception raised by the answer is such a hint too.
+        Verdict: Shown as one line: solved, or a hint on the first property that does
+        not hold. An exception raised by the answer is such a hint too.
 
     Raises:
         ValueError: If there is no such exercise.

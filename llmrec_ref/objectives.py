@@ -2,13 +2,14 @@
 
 The training loop knows an objective by these alone, whatever the network:
 
-- ``batches(rng)``: an epoch, shuffled, as a sized iterable of dicts of arrays, always as many.
-- ``loss(model, batch)``: what to minimise, a scalar of the framework, of a batch of its tensors. An
-  objective for item models leaves it to the frameworks' ``losses``, by name.
-- ``validate(model)``: a float, higher is better, or None without validation. ``metric`` names it.
+- ``batches(rng)``: an epoch, shuffled, as a sized iterable of dicts of arrays, always
+as many. - ``loss(model, batch)``: what to minimise, a scalar of the framework, of a
+batch of its tensors. An objective for item models leaves it to the frameworks'
+``losses``, by name. - ``validate(model)``: a float, higher is better, or None without
+validation. ``metric`` names it.
 
-Item models hold a `NextItem` or a `Cloze`, which `Ranking` binds to the data. Another objective is an
-argument of ``train.fit``.
+Item models hold a `NextItem` or a `Cloze`, which `Ranking` binds to the data. Another
+objective is an argument of ``train.fit``.
 """
 
 import numpy as np
@@ -71,7 +72,9 @@ class Cloze:
 
     def question(self, histories):
         """Lay out histories for scoring: the newest items, and a mask for the next one."""
-        newest = [np.append(history[1 - self.max_len :], self.mask) for history in histories]
+        newest = [
+            np.append(history[1 - self.max_len :], self.mask) for history in histories
+        ]
         return pad_to_bucket(newest, self.max_len)
 
 
@@ -93,22 +96,27 @@ class Ranking:
         self.objective, self.split, self.settings = objective, split, settings
         if settings.patience is not None and not len(split.validation):
             raise ValueError(
-                "patience needs a validation part: make the split with validation=True, "
+                "patience needs a validation part: make the split with "
+                "validation=True, "
                 "of users with three interactions or more."
             )
         self.cut = objective.windows(split.train.queries.histories, settings.windows)
         self.draw = negative_sampler(settings.loss_name, settings.n_negatives, split)
         first = self.batches(np.random.default_rng([settings.seed, 0]))
-        self.n_targets = int(sum(np.count_nonzero(targets) for _, targets in first.pairs))
+        self.n_targets = int(
+            sum(np.count_nonzero(targets) for _, targets in first.pairs)
+        )
 
     def batches(self, rng):
         """Make an epoch's batches of int64 ``item_ids`` and ``targets`` (B, L), 0 = none.
 
-        Beside them, for a loss that samples, int64 ``negatives`` (B, L, k) and the float32
-        ``log_counts`` of `sequences.sample_negatives`, drawn as each batch is asked for.
+        Beside them, for a loss that samples, int64 ``negatives`` (B, L, k) and the
+        float32 ``log_counts`` of `sequences.sample_negatives`, drawn as each batch is
+        asked for.
         """
         pairs = self.objective.batches(self.cut, self.settings.batch_size, rng)
-        # a generator of their own, so that batches and dropout do not depend on the loss
+        # a generator of their own, so that batches and dropout do not depend on the
+        # loss
         seeds = np.atleast_1d(rng.bit_generator.seed_seq.entropy)
         return _Batches(pairs, self.draw, np.random.default_rng([*seeds, 1]))
 
@@ -137,21 +145,27 @@ class _Batches:
 
     def __iter__(self):
         for item_ids, targets in self.pairs:
-            yield dict(item_ids=item_ids, targets=targets) | self.draw(targets, self.rng)
+            yield dict(item_ids=item_ids, targets=targets) | self.draw(
+                targets, self.rng
+            )
 
 
 def bind(objective, split, settings):
     """Return what the training loop asks: an objective that makes windows is put on the split."""
-    return Ranking(objective, split, settings) if hasattr(objective, "windows") else objective
+    return (
+        Ranking(objective, split, settings)
+        if hasattr(objective, "windows")
+        else objective
+    )
 
 
 def negative_sampler(loss, n_negatives, split):
     """Return a function of targets (B, L) and a generator: the arrays a loss wants beside them.
 
-    None; or, for a loss that samples or a function with ``n_negatives``, ``negatives`` int64
-    (B, L, k), drawn uniformly; or for ``"sampled_softmax"`` negatives
-    drawn in proportion to how often an item is in training, and their ``log_counts`` float32
-    (B, L, k).
+    None; or, for a loss that samples or a function with ``n_negatives``, ``negatives``
+    int64 (B, L, k), drawn uniformly; or for ``"sampled_softmax"`` negatives drawn in
+    proportion to how often an item is in training, and their ``log_counts`` float32 (B,
+    L, k).
     """
     if loss == "sampled_softmax":
         items = flatten(split.train.queries.histories)[0]

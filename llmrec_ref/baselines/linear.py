@@ -224,5 +224,6 @@ def _with_ones(features):
 def _check_rows(features, n_items):
     if len(features) != n_items + 1:
         raise ValueError(
-            f"Features have {len(features)} rows, but {n_items} items and padding need {n_items + 1}."
+            f"Features have {len(features)} rows, but {n_items} items and padding need "
+            f"{n_items + 1}."
         )

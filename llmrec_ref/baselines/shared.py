@@ -45,7 +45,8 @@ def finite_matrix(features):
     features = np.asarray(features, dtype=float)
     if features.ndim != 2 or not np.isfinite(features).all():
         raise ValueError(
-            f"Features must be a finite matrix, not {features.shape}: look for NaN, infinity or None."
+            f"Features must be a finite matrix, not {features.shape}: look for NaN, "
+            "infinity or None."
         )
     return features
 
@@ -53,4 +54,7 @@ def finite_matrix(features):
 def check_shape(name, found, expected):
     """Refuse a matrix whose shape does not suit the others."""
     if found != expected:
-        raise ValueError(f"The {name} have the shape {found}, but the other arguments need {expected}.")
+        raise ValueError(
+            f"The {name} have the shape {found}, but the other arguments need "
+            f"{expected}."
+        )

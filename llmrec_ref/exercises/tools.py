@@ -18,7 +18,11 @@ def floats(value):
     """Return an array of floats, or None where ``value`` is not made of numbers."""
     try:
         found = raw(value)
-        return found.astype(float) if found.dtype.kind in "iufO" and value is not None else None
+        return (
+            found.astype(float)
+            if found.dtype.kind in "iufO" and value is not None
+            else None
+        )
     except (TypeError, ValueError):
         return None
 
@@ -47,7 +51,9 @@ def parts(value, n):
 def close(value, expected, rtol=1e-5, atol=1e-6):
     """Return whether ``value`` holds numbers, has the shape of ``expected`` and is about equal to it."""
     value = array(value)
-    return value.shape == np.shape(expected) and np.allclose(value, expected, rtol=rtol, atol=atol)
+    return value.shape == np.shape(expected) and np.allclose(
+        value, expected, rtol=rtol, atol=atol
+    )
 
 
 def near(value, expected, rtol=1e-5):
@@ -62,7 +68,9 @@ def cases(n=20):
 
 def padded(rng, B, L):
     """Return random items int (B, L), padded on the left: one item a row at least, and often no padding."""
-    return np.where(np.arange(L) < rng.integers(0, L, size=(B, 1)), 0, rng.integers(1, 9, (B, L)))
+    return np.where(
+        np.arange(L) < rng.integers(0, L, size=(B, 1)), 0, rng.integers(1, 9, (B, L))
+    )
 
 
 def same(after, before):

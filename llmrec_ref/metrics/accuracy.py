@@ -86,18 +86,29 @@ def _checked(ranks, offsets, k):
     """Return ranks and offsets as arrays, or say what is wrong with them."""
     ranks, offsets = np.asarray(ranks), np.asarray(offsets)
     if not isinstance(k, numbers.Integral) or k < 1:
-        raise ValueError(f"k={k!r} is no length of a list: give a whole number, at least 1.")
+        raise ValueError(
+            f"k={k!r} is no length of a list: give a whole number, at least 1."
+        )
     if ranks.ndim != 1 or ranks.dtype.kind != "i" or ranks.min(initial=0) < 0:
-        raise ValueError("ranks must be a 1-D array of whole numbers from 0, the best: see rank_targets.")
+        raise ValueError(
+            "ranks must be a 1-D array of whole numbers from 0, the best: see "
+            "rank_targets."
+        )
     if offsets.ndim != 1 or offsets.dtype.kind != "i" or len(offsets) < 2:
-        raise ValueError("offsets must be a 1-D array of whole numbers, one more than there are queries.")
+        raise ValueError(
+            "offsets must be a 1-D array of whole numbers, one more than there are "
+            "queries."
+        )
     if offsets[0] != 0 or offsets[-1] != len(ranks):
         raise ValueError(
             f"offsets run from {offsets[0]} to {offsets[-1]}, but must run from 0 to "
             f"{len(ranks)}, how many ranks there are: take both from rank_targets."
         )
     if np.diff(offsets).min() < 1:
-        raise ValueError("A query has no target, or offsets fall: leave queries without a target out.")
+        raise ValueError(
+            "A query has no target, or offsets fall: leave queries without a target "
+            "out."
+        )
     return ranks, offsets
 
 

@@ -1,22 +1,25 @@
 """Training losses.
 
-`cross_entropy` and `binary_cross_entropy` are functions of logits. The others, which ``train.fit`` takes by
-name, are functions of hidden states and of the item table, so that no more logits need to be made than the
-loss looks at:
+`cross_entropy` and `binary_cross_entropy` are functions of logits. The others, which
+``train.fit`` takes by name, are functions of hidden states and of the item table, so
+that no more logits need to be made than the loss looks at:
 
     hidden: float32 (N, D), one row a target.
     table: float32 (V, D), the item embeddings; row 0 is padding.
     targets: int64 (N,), item numbers.
-    negatives: int64 (N, k), each target's own; one that is the target itself does not count.
+    negatives: int64 (N, k), each target's own; one that is the target itself does not
+    count.
     log_counts: float32 (N, k), from `sequences.sample_negatives`.
 
-Each returns a float32 scalar: the mean over the targets, in nats; 0 (and gradient 0) without a target.
+Each returns a float32 scalar: the mean over the targets, in nats; 0 (and gradient 0)
+without a target.
 """
 
 import torch
 import torch.nn.functional as F
 
-CHUNK = 128  # targets whose logits are made at a time: few enough to stay near the processor
+# targets whose logits are made at a time: few enough to stay near the processor
+CHUNK = 128
 CALIBRATION = 0.75  # t of gBCE
 
 
@@ -28,9 +31,12 @@ def cross_entropy(logits, targets):
         targets: int64 (...), 0 = no target.
 
     Returns:
-        float32 scalar, nats a target; 0 (and gradient 0) where no position has a target.
+        float32 scalar, nats a target; 0 (and gradient 0) where no position has a
+        target.
     """
-    total = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=0, reduction="sum")
+    total = F.cross_entropy(
+        logits.flatten(0, -2), targets.flatten(), ignore_index=0, reduction="sum"
+    )
     return total / (targets > 0).sum().clamp(min=1)
 
 
@@ -57,8 +63,9 @@ def full_softmax(hidden, table, targets):
 def chunked_softmax(hidden, table, targets):
     """Cross-entropy over the catalogue that holds the logits of `CHUNK` targets at a time.
 
-    Its gradient, probability minus target, is made chunk by chunk on the way forward, so that backward needs
-    no logits: memory grows with the targets and with the catalogue, but not with their product.
+    Its gradient, probability minus target, is made chunk by chunk on the way forward,
+    so that backward needs no logits: memory grows with the targets and with the
+    catalogue, but not with their product.
     """
     return _ChunkedSoftmax.apply(hidden, table, targets)
 
@@ -91,9 +98,9 @@ class _ChunkedSoftmax(torch.autograd.Function):
 def sampled_softmax(hidden, table, targets, negatives, log_counts):
     """Cross-entropy among the target and its negatives, with the logQ correction.
 
-    A negative stands for all items, the more so the rarer it is drawn: subtracting the logarithm of its
-    expected count makes the sum of exponentials right on average (Bengio and Senecal, IEEE Transactions on
-    Neural Networks 19(4), 2008).
+    A negative stands for all items, the more so the rarer it is drawn: subtracting the
+    logarithm of its expected count makes the sum of exponentials right on average
+    (Bengio and Senecal, IEEE Transactions on Neural Networks 19(4), 2008).
     """
     positive, negative = _pair_logits(hidden, table, targets, negatives)
     logits = torch.cat([positive[:, None], negative - log_counts], dim=1)  # (N, 1 + k)
@@ -111,9 +118,9 @@ def gbce(hidden, table, targets, negatives, t=CALIBRATION):
     .. math:: -\beta \ln \sigma(z_y) - \sum_j \ln(1 - \sigma(z_j)), \qquad
         \beta = 1 - t (1 - \alpha), \quad \alpha = k / (n - 1)
 
-    divided by k + 1, for n items (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192, equations
-    14 and 15, simplified).
-    The negatives are meant to be drawn uniformly.
+    divided by k + 1, for n items (Petrov and Macdonald, gSASRec, RecSys 2023,
+    arXiv:2308.07192, equations 14 and 15, simplified). The negatives are meant to be
+    drawn uniformly.
     """
     positive, negative = _pair_logits(hidden, table, targets, negatives)
     k, n = negatives.shape[-1], len(table) - 1
@@ -138,7 +145,9 @@ def of_batch(loss):
     def batch_loss(model, batch):
         valid = batch["targets"] > 0
         hidden = model.encode(batch["item_ids"])[valid]  # (N, D)
-        drawn = (batch[name][valid] for name in ("negatives", "log_counts") if name in batch)
+        drawn = (
+            batch[name][valid] for name in ("negatives", "log_counts") if name in batch
+        )
         return function(hidden, model.table, batch["targets"][valid], *drawn)
 
     return batch_loss

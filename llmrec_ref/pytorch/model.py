@@ -58,7 +58,9 @@ class ItemModel(nn.Module):
         training = self.training
         self.eval()
         scores = [
-            self.logits(self.encode(batch.to(self.items.weight.device))[:, -1]).cpu().numpy()
+            self.logits(self.encode(batch.to(self.items.weight.device))[:, -1])
+            .cpu()
+            .numpy()
             for batch in item_ids.split(SCORE_BATCH)
         ]
         self.train(training)

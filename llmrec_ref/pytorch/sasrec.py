@@ -1,18 +1,18 @@
 """SASRec: a small causal Transformer over item histories.
 
-Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018. As there, layers are normalised
-before attention and feed-forward (pre-norm), the feed-forward is D to D with ReLU, and the item table makes
-the logits. Positions are counted from the newest item: with padding on the left that is the paper's
-numbering. Where this differs from the paper:
+Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018. As there,
+layers are normalised before attention and feed-forward (pre-norm), the feed-forward is
+D to D with ReLU, and the item table makes the logits. Positions are counted from the
+newest item: with padding on the left that is the paper's numbering. Where this differs
+from the paper:
 
-- Loss: cross-entropy over the whole catalogue by default. There binary cross-entropy with one sampled
-  negative a target (here ``loss="bce"``).
-- Attention: queries, keys and values have biases, a linear layer follows, and several heads are possible.
-- The last block is followed by a normalisation (the authors' code has it, the paper's formulas do not).
-- Padding has a learned row that nobody sees. There a zero vector.
-- Training: AdamW with weight decay 0.01. There Adam without.
-- Initial weights: normal, 0.02 wide, and embeddings are not scaled by the root of D as in the authors'
-  code.
+- Loss: cross-entropy over the whole catalogue by default. There binary cross-entropy
+  with one sampled negative a target (here ``loss="bce"``). - Attention: queries, keys
+  and values have biases, a linear layer follows, and several heads are possible. - The
+  last block is followed by a normalisation (the authors' code has it, the paper's
+  formulas do not). - Padding has a learned row that nobody sees. There a zero vector. -
+  Training: AdamW with weight decay 0.01. There Adam without. - Initial weights: normal,
+  0.02 wide, and embeddings are not scaled by the root of D as in the authors' code.
 """
 
 import torch
@@ -35,31 +35,43 @@ class SASRec(ItemModel):
         n_layers: Transformer blocks.
         n_heads: Attention heads; must divide ``dim``.
         max_len: Newest items the model looks at.
-        dropout: Probability on embeddings, attention weights and both branches of a block.
+        dropout: Probability on embeddings, attention weights and both branches of a
+            block.
         seed: Of the initial weights.
 
     Raises:
         ValueError: A size or a probability that `sequences.check_config` refuses.
     """
 
-    def __init__(self, n_items, dim=64, n_layers=2, n_heads=1, max_len=50, dropout=0.2, seed=0):
+    def __init__(
+        self, n_items, dim=64, n_layers=2, n_heads=1, max_len=50, dropout=0.2, seed=0
+    ):
         super().__init__()
         self.config = dict(
-            n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads, max_len=max_len, dropout=dropout
+            n_items=n_items,
+            dim=dim,
+            n_layers=n_layers,
+            n_heads=n_heads,
+            max_len=max_len,
+            dropout=dropout,
         )
         check_config(self.config)
         self.objective = NextItem(max_len)
         self.items = nn.Embedding(n_items + 1, dim)
         self.positions = nn.Embedding(max_len, dim)
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(dim, n_heads, dropout) for _ in range(n_layers))
+        self.blocks = nn.ModuleList(
+            Block(dim, n_heads, dropout) for _ in range(n_layers)
+        )
         self.norm = nn.LayerNorm(dim, eps=1e-5)
         self.initialise(seed)
 
     def encode(self, item_ids):
         """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L), padded left with 0, L <= max_len."""
         L = item_ids.shape[1]
-        age = torch.arange(L - 1, -1, -1, device=item_ids.device)  # the newest item has position 0
+        age = torch.arange(
+            L - 1, -1, -1, device=item_ids.device
+        )  # the newest item has position 0
         x = self.dropout(self.items(item_ids) + self.positions(age))  # (B, L, D)
         visible = self.visible(item_ids)
         for block in self.blocks:

@@ -16,8 +16,11 @@ from llmrec_ref.pytorch.sasrec import SASRec
 from llmrec_ref.pytorch.weights import get_state, get_weights, set_state, set_weights
 from llmrec_ref.training import Progress, Settings, check_catalogue
 
-MODELS = {model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)}  # what a run folder may hold
-EPSILON = 1e-12  # of AdamW: PyTorch and Keras add it at different places, so it must not matter
+MODELS = {
+    model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)
+}  # what a run folder may hold
+# of AdamW: PyTorch and Keras add it at different places, so it must not matter
+EPSILON = 1e-12
 
 
 @keep_memory()
@@ -36,26 +39,30 @@ def fit(
     """Train a model with AdamW and leave it with the weights of its best epoch.
 
     Args:
-        model: Any ``torch.nn.Module`` that the objective knows, such as `sasrec.SASRec`; changed in
-            place. Weights that need no gradient are not touched.
-        split: `splits.Split`. With a validation part, the best epoch has the highest metric there;
-            else it is the last one.
+        model: Any ``torch.nn.Module`` that the objective knows, such as
+            `sasrec.SASRec`; changed in place. Weights that need no gradient are not
+            touched.
+        split: `splits.Split`. With a validation part, the best epoch has the highest
+            metric there; else it is the last one.
         objective: From `objectives`, or of your own; default: the model's.
-        resume: Run folder of the same model to go on from: the next loss is what it would have been.
-        run: `runs.Run` to save in after each epoch that is the best so far, or each minute.
+        resume: Run folder of the same model to go on from: the next loss is what it
+            would have been.
+        run: `runs.Run` to save in after each epoch that is the best so far, or each
+            minute.
         device: As PyTorch names it.
-        progress: Print the number of targets and a progress bar, and one within an epoch of more
-            than five seconds.
-        measure: Called with the model after each epoch; the dict of numbers that it returns joins
-            the epoch's row of the history.
+        progress: Print the number of targets and a progress bar, and one within an
+            epoch of more than five seconds.
+        measure: Called with the model after each epoch; the dict of numbers that it
+            returns joins the epoch's row of the history.
         **settings: Fields of `training.Settings`.
 
     Returns:
         `training.History`.
 
     Raises:
-        ValueError: No such device; nothing to train on; a setting out of its range; ``patience`` without
-            validation; ``resume`` of another model; a loss or weight that is not finite.
+        ValueError: No such device; nothing to train on; a setting out of its range;
+            ``patience`` without validation; ``resume`` of another model; a loss or
+            weight that is not finite.
         FileNotFoundError: ``resume`` is no run folder with a training state.
         OSError: ``run`` cannot be saved.
     """
@@ -73,13 +80,27 @@ def fit(
         print(f"{objective.n_targets:,} training targets an epoch")
 
     try:
-        with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
-            bar = tqdm(range(len(done.rows), settings.epochs), desc="epochs", disable=not progress)
+        with torch.random.fork_rng(
+            devices=[device] if torch.device(device).type == "cuda" else []
+        ):
+            bar = tqdm(
+                range(len(done.rows), settings.epochs),
+                desc="epochs",
+                disable=not progress,
+            )
             for epoch in bar:
                 if done.over:
                     break
                 clock = time.perf_counter()
-                loss = _epoch(model, objective, batch_loss, optimizer, settings, epoch, bar.disable)
+                loss = _epoch(
+                    model,
+                    objective,
+                    batch_loss,
+                    optimizer,
+                    settings,
+                    epoch,
+                    bar.disable,
+                )
                 seconds = time.perf_counter() - clock
                 done.end_epoch(model.eval(), get_weights(model), loss, seconds)
                 bar.set_postfix(done.rows[-1] if done.rows else {})
@@ -94,7 +115,9 @@ def fit(
 def _optimizer(model, settings):
     """Make AdamW for the weights that need a gradient."""
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    options = dict(lr=settings.lr, weight_decay=settings.weight_decay, eps=EPSILON, fused=True)
+    options = dict(
+        lr=settings.lr, weight_decay=settings.weight_decay, eps=EPSILON, fused=True
+    )
     return torch.optim.AdamW(trained, **options)
 
 
@@ -123,8 +146,12 @@ def _epoch(model, objective, batch_loss, optimizer, settings, epoch, quiet):
     model.train()
     bar = tqdm(batches, desc="steps", delay=5, leave=False, disable=quiet)
     for step, batch in enumerate(bar, start=epoch * len(batches) + 1):
-        optimizer.param_groups[0]["lr"] = settings.lr * min(1, step / max(1, settings.warmup))
-        batch = {name: torch.from_numpy(array).to(device) for name, array in batch.items()}
+        optimizer.param_groups[0]["lr"] = settings.lr * min(
+            1, step / max(1, settings.warmup)
+        )
+        batch = {
+            name: torch.from_numpy(array).to(device) for name, array in batch.items()
+        }
         loss = batch_loss(model, batch)
         optimizer.zero_grad()
         loss.backward()
@@ -133,7 +160,17 @@ def _epoch(model, objective, batch_loss, optimizer, settings, epoch, quiet):
     return total / len(batches)
 
 
-def save(model, split, folder, *, dataset=None, history=None, data=None, metrics=None, overwrite=False):
+def save(
+    model,
+    split,
+    folder,
+    *,
+    dataset=None,
+    history=None,
+    data=None,
+    metrics=None,
+    overwrite=False,
+):
     """Write a run folder: all that is needed to score elsewhere, in either framework.
 
     Args:
@@ -151,7 +188,9 @@ def save(model, split, folder, *, dataset=None, history=None, data=None, metrics
         OSError: It cannot be written, or another training writes it.
         ValueError: The model was made for another split.
     """
-    with runs.Run(folder, dataset=dataset, data=data, metrics=metrics, overwrite=overwrite) as run:
+    with runs.Run(
+        folder, dataset=dataset, data=data, metrics=metrics, overwrite=overwrite
+    ) as run:
         run.begin(model, split, "pytorch")
         run.write(get_weights(model), history)
 
@@ -160,12 +199,13 @@ def load(folder, device="cpu"):
     """Read a run folder written by either framework.
 
     Returns:
-        (model, items): ``items`` is a DataFrame with index ``item`` (1..n_items) and columns ``item_id`` and
-        ``title``.
+        (model, items): ``items`` is a DataFrame with index ``item`` (1..n_items) and
+        columns ``item_id`` and ``title``.
 
     Raises:
         FileNotFoundError: Not a run folder.
-        ValueError: It holds another model, is damaged, or was written by another version.
+        ValueError: It holds another model, is damaged, or was written by another
+            version.
     """
     model, weights, items = runs.read_run(folder, MODELS)
     set_weights(model, weights)

@@ -7,13 +7,18 @@ from llmrec_ref.runs import check_weights
 
 def get_weights(model):
     """Return a copy of all of a model's weights, frozen ones too: dict of arrays by name."""
-    return {name: weight.detach().cpu().numpy().copy() for name, weight in model.state_dict().items()}
+    return {
+        name: weight.detach().cpu().numpy().copy()
+        for name, weight in model.state_dict().items()
+    }
 
 
 def set_weights(model, weights):
     """Give a model the weights of `get_weights`, of either framework; ValueError if they do not fit."""
     check_weights(weights, model.state_dict())
-    model.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
+    model.load_state_dict(
+        {name: torch.from_numpy(weight) for name, weight in weights.items()}
+    )
 
 
 def get_state(model, optimizer):
@@ -23,12 +28,21 @@ def get_state(model, optimizer):
         for number, state in optimizer.state_dict()["state"].items()
         for name, value in state.items()
     }
-    return {f"model.{name}": weight for name, weight in get_weights(model).items()} | moments
+    return {
+        f"model.{name}": weight for name, weight in get_weights(model).items()
+    } | moments
 
 
 def set_state(model, optimizer, arrays):
     """Undo `get_state`."""
-    set_weights(model, {name[6:]: array for name, array in arrays.items() if name.startswith("model.")})
+    set_weights(
+        model,
+        {
+            name[6:]: array
+            for name, array in arrays.items()
+            if name.startswith("model.")
+        },
+    )
     state = optimizer.state_dict()
     for key, array in arrays.items():
         if key.startswith("optimizer."):

@@ -38,8 +38,10 @@ def leave_one_out(dataset, validation=True, seed=0, ties=None):
     tied = sum(events.times[user][-1] == events.times[user][-2] for user in tested)
     if dataset.repeats and tied and ties is None:
         raise ValueError(
-            f"{dataset.name} holds baskets: for {tied} users no item is the last, as several share the last "
-            'timestamp. Use global_time, or pass ties="source" to take the order of the source for time '
+            f"{dataset.name} holds baskets: for {tied} users no item is the last, as "
+            "several share the last "
+            'timestamp. Use global_time, or pass ties="source" to take the order of '
+            "the source for time "
             "(command line: --split global-time or --split leave-one-out)."
         )
     n_short = np.count_nonzero((lengths > 0) & (lengths < 3))
@@ -83,7 +85,8 @@ def global_time(dataset, validation_from=0.8, test_from=0.9, seed=0):
     """
     if dataset.time_unit == "steps":
         raise ValueError(
-            f"{dataset.name} has no timestamps, only an order for each user: use leave_one_out "
+            f"{dataset.name} has no timestamps, only an order for each user: use "
+            "leave_one_out "
             "(command line: --split leave-one-out)."
         )
     events = Events(dataset, seed)
@@ -93,9 +96,12 @@ def global_time(dataset, validation_from=0.8, test_from=0.9, seed=0):
     merged = first == second and validation_from != test_from
     if merged or not all_times.min() < first <= second <= all_times.max():
         raise ValueError(
-            f"validation_from={validation_from!r} and test_from={test_from!r} mean {first} and {second}, "
-            f"but must be in order, apart and within the interactions ({all_times.min()} to "
-            f'{all_times.max()}): name other moments, or use leave_one_out with ties="source" '
+            f"validation_from={validation_from!r} and test_from={test_from!r} mean "
+            f"{first} and {second}, "
+            "but must be in order, apart and within the interactions "
+            f"({all_times.min()} to "
+            f"{all_times.max()}): name other moments, or use leave_one_out with "
+            'ties="source" '
             "(command line: --split leave-one-out)."
         )
     n_train, n_known = (_count_before(cut, events.times) for cut in (first, second))

@@ -29,12 +29,15 @@ class Events:
         self.n_items = len(self.item_ids) - 1
         table = dataset.interactions
         if not len(table):
-            raise ValueError(f"{dataset.name} has no interactions: was everything filtered out?")
+            raise ValueError(
+                f"{dataset.name} has no interactions: was everything filtered out?"
+            )
         items = pd.Index(self.item_ids[1:]).get_indexer(table["item_id"]) + 1
         users = pd.Index(dataset.users["user_id"]).get_indexer(table["user_id"])
         if items.min() < 1 or users.min() < 0:
             raise ValueError(
-                f"{dataset.name} has interactions whose user or item is not in its tables: add it."
+                f"{dataset.name} has interactions whose user or item is not in its "
+                "tables: add it."
             )
         times = table["timestamp"].to_numpy(np.int64)
         order = np.lexsort((times, users))  # stable

@@ -131,10 +131,16 @@ def check_histories(queries, n_items):
     items, offsets = flatten(queries.histories)
     empty = np.flatnonzero(np.diff(offsets) == 0)
     if len(empty):
-        raise ValueError(f"Query {empty[0]} has an empty history: give it an item, or ask Popularity.")
+        raise ValueError(
+            f"Query {empty[0]} has an empty history: give it an item, or ask "
+            "Popularity."
+        )
     wrong = items[(items < 1) | (items > n_items)]
     if len(wrong):
-        raise ValueError(f"{wrong[0]} is no item number: histories hold 1..{n_items}, see split.item_ids.")
+        raise ValueError(
+            f"{wrong[0]} is no item number: histories hold 1..{n_items}, see "
+            "split.item_ids."
+        )
 
 
 def flatten(arrays):
@@ -155,4 +161,8 @@ def flatten(arrays):
 def _lengths(name, arrays):
     """Say how many arrays there are and how long: a repr for a screen."""
     lengths = [len(array) for array in arrays]
-    return f"{len(arrays):,} {name} of {min(lengths)} to {max(lengths)} items" if lengths else f"0 {name}"
+    return (
+        f"{len(arrays):,} {name} of {min(lengths)} to {max(lengths)} items"
+        if lengths
+        else f"0 {name}"
+    )

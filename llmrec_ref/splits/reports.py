@@ -54,14 +54,21 @@ def leakage_report(dataset, split):
         ValueError: The data set knows no times, or the split has no test query.
     """
     if dataset.time_unit == "steps":
-        raise ValueError(f"{dataset.name} has no timestamps, so nobody can say what leaks.")
+        raise ValueError(
+            f"{dataset.name} has no timestamps, so nobody can say what leaks."
+        )
     if not len(split.test):
-        raise ValueError("The split has no test query: it needs users with at least three interactions.")
+        raise ValueError(
+            "The split has no test query: it needs users with at least three "
+            "interactions."
+        )
     times = Events(dataset, seed=0).times
     train = split.train.queries
     trained_on = zip(train.users, train.histories, strict=True)
     kinds = {
-        "training interactions": [times[user][: len(history)] for user, history in trained_on],
+        "training interactions": [
+            times[user][: len(history)] for user, history in trained_on
+        ],
         "all interactions": times,
     }
     shares = {}
@@ -69,5 +76,9 @@ def leakage_report(dataset, split):
         moments = np.sort(np.concatenate(lists))
         until = np.searchsorted(moments, split.test.queries.times, side="right")
         after = 1 - until / len(moments)
-        shares[name] = {"median": np.median(after), "mean": after.mean(), "max": after.max()}
+        shares[name] = {
+            "median": np.median(after),
+            "mean": after.mean(),
+            "max": after.max(),
+        }
     return pd.DataFrame.from_dict(shares, orient="index")

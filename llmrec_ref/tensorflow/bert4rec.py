@@ -1,25 +1,25 @@
 """BERT4Rec: a bidirectional Transformer over item histories, trained by cloze.
 
-Sun et al., "BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from
-Transformer", CIKM 2019 (arXiv:1904.06690). Where this differs from the paper:
+Sun et al., "BERT4Rec: Sequential Recommendation with Bidirectional Encoder
+Representations from Transformer", CIKM 2019 (arXiv:1904.06690). Where this differs from
+the paper:
 
-- Blocks normalise before attention and feed-forward (pre-norm), with one more normalisation after the last.
-  There each branch is followed by one (post-norm).
-- Feed-forward: D to D with ReLU, SASRec's. There D to 4 D and back, with GELU: tried over five seeds on
-  MovieLens 100K, no gain (``book/results/bert4rec_wide.json``).
-- One head by default. There two.
-- Output: no bias for each item, and the layer before the logits is followed by a normalisation (as in the
-  authors' code, not in the paper's formula).
-- The mask has no logit: neither training nor scoring can answer with it.
-- Positions are counted from the newest token. In the authors' code from the oldest.
-- Hidden items: each with ``mask_probability`` 0.5, at least one. There a fixed share of a window, between
-  0.2 and 0.6 by data set.
-- One window in five hides its newest item alone. The paper has such windows too and does not say how many;
-  in the authors' code, with its defaults, it is one in eleven.
-- Windows: each user's newest items by default. In the authors' code windows that overlap.
-- Training: AdamW with weight decay 0.01 on all weights at a constant rate, gradients not clipped. There
-  Adam with weight decay 0.01, a rate that falls linearly, gradients clipped at norm 5.
-- Initial weights: normal. There truncated at 0.02.
+- Blocks normalise before attention and feed-forward (pre-norm), with one more
+  normalisation after the last. There each branch is followed by one (post-norm). -
+  Feed-forward: D to D with ReLU, SASRec's. There D to 4 D and back, with GELU: tried
+  over five seeds on MovieLens 100K, no gain (``book/results/bert4rec_wide.json``). -
+  One head by default. There two. - Output: no bias for each item, and the layer before
+  the logits is followed by a normalisation (as in the authors' code, not in the paper's
+  formula). - The mask has no logit: neither training nor scoring can answer with it. -
+  Positions are counted from the newest token. In the authors' code from the oldest. -
+  Hidden items: each with ``mask_probability`` 0.5, at least one. There a fixed share of
+  a window, between 0.2 and 0.6 by data set. - One window in five hides its newest item
+  alone. The paper has such windows too and does not say how many; in the authors' code,
+  with its defaults, it is one in eleven. - Windows: each user's newest items by
+  default. In the authors' code windows that overlap. - Training: AdamW with weight
+  decay 0.01 on all weights at a constant rate, gradients not clipped. There Adam with
+  weight decay 0.01, a rate that falls linearly, gradients clipped at norm 5. - Initial
+  weights: normal. There truncated at 0.02.
 """
 
 import numpy as np
@@ -30,7 +30,8 @@ from llmrec_ref.sequences import check_config
 from llmrec_ref.tensorflow.layers import Block
 from llmrec_ref.tensorflow.model import ItemModel, normal
 
-# Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding; n_items + 1 is the mask).
+# Shapes: B batch, L length, D width, H heads, V = n_items + 1 (0 is padding; n_items +
+# 1 is the mask).
 
 
 class BERT4Rec(ItemModel):
@@ -41,8 +42,10 @@ class BERT4Rec(ItemModel):
         dim: Width D of embeddings and layers.
         n_layers: Transformer blocks.
         n_heads: Attention heads; must divide ``dim``.
-        max_len: Tokens the model looks at: the newest ``max_len`` - 1 items of a history, and a mask.
-        dropout: Probability on embeddings, attention weights and both branches of a block.
+        max_len: Tokens the model looks at: the newest ``max_len`` - 1 items of a
+            history, and a mask.
+        dropout: Probability on embeddings, attention weights and both branches of a
+            block.
         mask_probability: Of each item in training.
         seed: Of the initial weights.
 
@@ -51,7 +54,15 @@ class BERT4Rec(ItemModel):
     """
 
     def __init__(
-        self, n_items, dim=64, n_layers=2, n_heads=1, max_len=50, dropout=0.2, mask_probability=0.5, seed=0
+        self,
+        n_items,
+        dim=64,
+        n_layers=2,
+        n_heads=1,
+        max_len=50,
+        dropout=0.2,
+        mask_probability=0.5,
+        seed=0,
     ):
         super().__init__()
         self.config = dict(
@@ -61,10 +72,17 @@ class BERT4Rec(ItemModel):
         check_config(self.config)
         self.objective = Cloze(max_len, n_items + 1, mask_probability)
         draw = normal(seed)
-        self.items = layers.Embedding(n_items + 2, dim, embeddings_initializer=draw, name="items")
-        self.positions = layers.Embedding(max_len, dim, embeddings_initializer=draw, name="positions")
+        self.items = layers.Embedding(
+            n_items + 2, dim, embeddings_initializer=draw, name="items"
+        )
+        self.positions = layers.Embedding(
+            max_len, dim, embeddings_initializer=draw, name="positions"
+        )
         self.dropout = layers.Dropout(dropout)
-        self.blocks = [Block(dim, n_heads, dropout, draw, name=f"blocks.{i}") for i in range(n_layers)]
+        self.blocks = [
+            Block(dim, n_heads, dropout, draw, name=f"blocks.{i}")
+            for i in range(n_layers)
+        ]
         self.norm = layers.LayerNormalization(epsilon=1e-5, name="norm")
         self.head = layers.Dense(dim, kernel_initializer=draw, name="head")
         self.head_norm = layers.LayerNormalization(epsilon=1e-5, name="head_norm")

@@ -1,23 +1,27 @@
 """Training losses.
 
-`cross_entropy` and `binary_cross_entropy` are functions of logits. The others, which ``train.fit`` takes by
-name, are functions of hidden states and of the item table, so that no more logits need to be made than the
-loss looks at:
+`cross_entropy` and `binary_cross_entropy` are functions of logits. The others, which
+``train.fit`` takes by name, are functions of hidden states and of the item table, so
+that no more logits need to be made than the loss looks at:
 
     hidden: float32 (N, D), one row a position.
     table: float32 (V, D), the item embeddings; row 0 is padding.
-    targets: Whole numbers (N,), item numbers; 0 = no target: the position does not count.
-    negatives: Whole numbers (N, k), each target's own; one that is the target itself does not count.
+    targets: Whole numbers (N,), item numbers; 0 = no target: the position does not
+    count.
+    negatives: Whole numbers (N, k), each target's own; one that is the target itself
+    does not count.
     log_counts: float32 (N, k), from `sequences.sample_negatives`.
 
-Each returns a float32 scalar: the mean over the targets, in nats; 0 (and gradient 0) without a target.
+Each returns a float32 scalar: the mean over the targets, in nats; 0 (and gradient 0)
+without a target.
 """
 
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
-CHUNK = 128  # positions whose logits are made at a time: few enough to stay near the processor
+# positions whose logits are made at a time: few enough to stay near the processor
+CHUNK = 128
 CALIBRATION = 0.75  # t of gBCE
 
 
@@ -29,12 +33,16 @@ def cross_entropy(logits, targets):
         targets: Whole numbers (...), 0 = no target.
 
     Returns:
-        float32 scalar, nats a target; 0 (and gradient 0) where no position has a target.
+        float32 scalar, nats a target; 0 (and gradient 0) where no position has a
+        target.
     """
     targets = ops.cast(targets, "int32")
     valid = ops.cast(targets > 0, logits.dtype)
-    # the logit of item 0 is -inf: look at item 1 instead where there is no target, lest 0 * inf be NaN
-    nats = tf.nn.sparse_softmax_cross_entropy_with_logits(ops.maximum(targets, 1), logits)
+    # the logit of item 0 is -inf: look at item 1 instead where there is no target, lest
+    # 0 * inf be NaN
+    nats = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        ops.maximum(targets, 1), logits
+    )
     return ops.sum(nats * valid) / ops.maximum(ops.sum(valid), 1)
 
 
@@ -62,8 +70,9 @@ def full_softmax(hidden, table, targets):
 def chunked_softmax(hidden, table, targets):
     """Cross-entropy over the catalogue that holds the logits of `CHUNK` positions at a time.
 
-    Its gradient, probability minus target, is made chunk by chunk on the way forward, so that backward needs
-    no logits: memory grows with the positions and with the catalogue, but not with their product.
+    Its gradient, probability minus target, is made chunk by chunk on the way forward,
+    so that backward needs no logits: memory grows with the positions and with the
+    catalogue, but not with their product.
     """
     hidden, targets = (tf.boolean_mask(part, targets > 0) for part in (hidden, targets))
 
@@ -74,9 +83,12 @@ def chunked_softmax(hidden, table, targets):
         def chunk(i, total, grad_hidden, grad_table):
             h, y = (part[i * CHUNK : (i + 1) * CHUNK] for part in (hidden, targets))
             p = tf.nn.softmax(_logits(h, table))  # (CHUNK, V)
-            # log p = logit - log of the sum, for any item: take the most probable one, which cannot underflow
+            # log p = logit - log of the sum, for any item: take the most probable one,
+            # which cannot underflow
             likely = tf.gather(table, tf.argmax(p, axis=1)) - tf.gather(table, y)
-            total += tf.reduce_sum(h * likely) - tf.reduce_sum(tf.math.log(tf.reduce_max(p, axis=1)))
+            total += tf.reduce_sum(h * likely) - tf.reduce_sum(
+                tf.math.log(tf.reduce_max(p, axis=1))
+            )
             return (
                 i + 1,
                 total,
@@ -85,12 +97,19 @@ def chunked_softmax(hidden, table, targets):
             )
 
         n_chunks = tf.maximum(1, (n_targets + CHUNK - 1) // CHUNK)
-        rows = tf.TensorArray(hidden.dtype, n_chunks, infer_shape=False, element_shape=(None, table.shape[1]))
+        rows = tf.TensorArray(
+            hidden.dtype,
+            n_chunks,
+            infer_shape=False,
+            element_shape=(None, table.shape[1]),
+        )
         start = 0, tf.zeros((), hidden.dtype), rows, tf.zeros_like(table)
         _, total, rows, grad_table = tf.while_loop(
             lambda i, *_: i < n_chunks, chunk, start, parallel_iterations=1
         )
-        grad_hidden = rows.concat() - tf.gather(table, targets)  # the target's share: probability minus one
+        grad_hidden = rows.concat() - tf.gather(
+            table, targets
+        )  # the target's share: probability minus one
         grad_table = tf.tensor_scatter_nd_sub(grad_table, targets[:, None], hidden)
         count = tf.cast(tf.maximum(n_targets, 1), hidden.dtype)
 
@@ -105,12 +124,14 @@ def chunked_softmax(hidden, table, targets):
 def sampled_softmax(hidden, table, targets, negatives, log_counts):
     """Cross-entropy among the target and its negatives, with the logQ correction.
 
-    A negative stands for all items, the more so the rarer it is drawn: subtracting the logarithm of its
-    expected count makes the sum of exponentials right on average (Bengio and Senecal, IEEE Transactions on
-    Neural Networks 19(4), 2008).
+    A negative stands for all items, the more so the rarer it is drawn: subtracting the
+    logarithm of its expected count makes the sum of exponentials right on average
+    (Bengio and Senecal, IEEE Transactions on Neural Networks 19(4), 2008).
     """
     positive, negative = _pair_logits(hidden, table, targets, negatives)
-    logits = ops.concatenate([positive[:, None], negative - log_counts], axis=1)  # (N, 1 + k)
+    logits = ops.concatenate(
+        [positive[:, None], negative - log_counts], axis=1
+    )  # (N, 1 + k)
     return _mean(ops.logsumexp(logits, axis=1) - positive, targets)
 
 
@@ -125,9 +146,9 @@ def gbce(hidden, table, targets, negatives, t=CALIBRATION):
     .. math:: -\beta \ln \sigma(z_y) - \sum_j \ln(1 - \sigma(z_j)), \qquad
         \beta = 1 - t (1 - \alpha), \quad \alpha = k / (n - 1)
 
-    divided by k + 1, for n items (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192, equations
-    14 and 15, simplified).
-    The negatives are meant to be drawn uniformly.
+    divided by k + 1, for n items (Petrov and Macdonald, gSASRec, RecSys 2023,
+    arXiv:2308.07192, equations 14 and 15, simplified). The negatives are meant to be
+    drawn uniformly.
     """
     positive, negative = _pair_logits(hidden, table, targets, negatives)
     k, n = negatives.shape[-1], table.shape[0] - 1
@@ -151,23 +172,33 @@ def of_batch(loss):
 
     def batch_loss(model, batch):
         valid = batch["targets"] > 0
-        names = [name for name in ("targets", "negatives", "log_counts") if name in batch]
+        names = [
+            name for name in ("targets", "negatives", "log_counts") if name in batch
+        ]
         hidden = tf.boolean_mask(model.encode(batch["item_ids"]), valid)  # (N, D)
-        return function(hidden, model.table, *(tf.boolean_mask(batch[name], valid) for name in names))
+        return function(
+            hidden,
+            model.table,
+            *(tf.boolean_mask(batch[name], valid) for name in names),
+        )
 
     return batch_loss
 
 
 def _logits(hidden, table):
     """Logits (N, V), column 0 = -inf."""
-    no_padding = np.where(np.arange(table.shape[0]) > 0, 0, -np.inf).astype(hidden.dtype.name)
+    no_padding = np.where(np.arange(table.shape[0]) > 0, 0, -np.inf).astype(
+        hidden.dtype.name
+    )
     return tf.matmul(hidden, table, transpose_b=True) + no_padding
 
 
 def _pair_logits(hidden, table, targets, negatives):
     """Logits of the targets (N,), and of the negatives (N, k), very low where a negative is the target."""
     negative = tf.einsum("nd,nkd->nk", hidden, tf.gather(table, negatives))
-    hits = ops.cast(targets[:, None] == ops.cast(negatives, targets.dtype), hidden.dtype)
+    hits = ops.cast(
+        targets[:, None] == ops.cast(negatives, targets.dtype), hidden.dtype
+    )
     return ops.sum(hidden * tf.gather(table, targets), axis=1), negative - 1e9 * hits
 
 

@@ -12,7 +12,9 @@ SCORE_BATCH = 256  # queries at a time
 
 def normal(seed):
     """N(0, 0.02²), a fresh draw for each matrix."""
-    return keras.initializers.RandomNormal(stddev=0.02, seed=keras.random.SeedGenerator(seed))
+    return keras.initializers.RandomNormal(
+        stddev=0.02, seed=keras.random.SeedGenerator(seed)
+    )
 
 
 class ItemModel(keras.Model):
@@ -28,7 +30,9 @@ class ItemModel(keras.Model):
 
     def logits(self, hidden):
         """Logits float32 (..., V) of hidden states (..., D); column 0 = -inf."""
-        no_padding = np.where(np.arange(self.config["n_items"] + 1) > 0, 0, -np.inf).astype(np.float32)
+        no_padding = np.where(
+            np.arange(self.config["n_items"] + 1) > 0, 0, -np.inf
+        ).astype(np.float32)
         return ops.tensordot(hidden, self.table, [[-1], [1]]) + no_padding
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int64)])
@@ -39,7 +43,8 @@ class ItemModel(keras.Model):
     def call(self, item_ids, training=None):
         """Logits float32 (B, L, V) at each position of ``item_ids`` int64 (B, L).
 
-        Keras hands ``training`` on to the dropout layers, but only if it stands in this signature.
+        Keras hands ``training`` on to the dropout layers, but only if it stands in this
+        signature.
         """
         return self.logits(self.encode(item_ids))
 
@@ -59,6 +64,8 @@ class ItemModel(keras.Model):
         item_ids = self.objective.question(queries.histories)
         scores = [
             self.newest_logits(batch).numpy()
-            for batch in np.split(item_ids, range(SCORE_BATCH, len(item_ids), SCORE_BATCH))
+            for batch in np.split(
+                item_ids, range(SCORE_BATCH, len(item_ids), SCORE_BATCH)
+            )
         ]
         return np.concatenate(scores)

@@ -1,18 +1,18 @@
 """SASRec: a small causal Transformer over item histories.
 
-Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018. As there, layers are normalised
-before attention and feed-forward (pre-norm), the feed-forward is D to D with ReLU, and the item table makes
-the logits. Positions are counted from the newest item: with padding on the left that is the paper's
-numbering. Where this differs from the paper:
+Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018. As there,
+layers are normalised before attention and feed-forward (pre-norm), the feed-forward is
+D to D with ReLU, and the item table makes the logits. Positions are counted from the
+newest item: with padding on the left that is the paper's numbering. Where this differs
+from the paper:
 
-- Loss: cross-entropy over the whole catalogue by default. There binary cross-entropy with one sampled
-  negative a target (here ``loss="bce"``).
-- Attention: queries, keys and values have biases, a linear layer follows, and several heads are possible.
-- The last block is followed by a normalisation (the authors' code has it, the paper's formulas do not).
-- Padding has a learned row that nobody sees. There a zero vector.
-- Training: AdamW with weight decay 0.01. There Adam without.
-- Initial weights: normal, 0.02 wide, and embeddings are not scaled by the root of D as in the authors'
-  code.
+- Loss: cross-entropy over the whole catalogue by default. There binary cross-entropy
+  with one sampled negative a target (here ``loss="bce"``). - Attention: queries, keys
+  and values have biases, a linear layer follows, and several heads are possible. - The
+  last block is followed by a normalisation (the authors' code has it, the paper's
+  formulas do not). - Padding has a learned row that nobody sees. There a zero vector. -
+  Training: AdamW with weight decay 0.01. There Adam without. - Initial weights: normal,
+  0.02 wide, and embeddings are not scaled by the root of D as in the authors' code.
 """
 
 import numpy as np
@@ -35,25 +35,40 @@ class SASRec(ItemModel):
         n_layers: Transformer blocks.
         n_heads: Attention heads; must divide ``dim``.
         max_len: Newest items the model looks at.
-        dropout: Probability on embeddings, attention weights and both branches of a block.
+        dropout: Probability on embeddings, attention weights and both branches of a
+            block.
         seed: Of the initial weights.
 
     Raises:
         ValueError: A size or a probability that `sequences.check_config` refuses.
     """
 
-    def __init__(self, n_items, dim=64, n_layers=2, n_heads=1, max_len=50, dropout=0.2, seed=0):
+    def __init__(
+        self, n_items, dim=64, n_layers=2, n_heads=1, max_len=50, dropout=0.2, seed=0
+    ):
         super().__init__()
         self.config = dict(
-            n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads, max_len=max_len, dropout=dropout
+            n_items=n_items,
+            dim=dim,
+            n_layers=n_layers,
+            n_heads=n_heads,
+            max_len=max_len,
+            dropout=dropout,
         )
         check_config(self.config)
         self.objective = NextItem(max_len)
         draw = normal(seed)
-        self.items = layers.Embedding(n_items + 1, dim, embeddings_initializer=draw, name="items")
-        self.positions = layers.Embedding(max_len, dim, embeddings_initializer=draw, name="positions")
+        self.items = layers.Embedding(
+            n_items + 1, dim, embeddings_initializer=draw, name="items"
+        )
+        self.positions = layers.Embedding(
+            max_len, dim, embeddings_initializer=draw, name="positions"
+        )
         self.dropout = layers.Dropout(dropout)
-        self.blocks = [Block(dim, n_heads, dropout, draw, name=f"blocks.{i}") for i in range(n_layers)]
+        self.blocks = [
+            Block(dim, n_heads, dropout, draw, name=f"blocks.{i}")
+            for i in range(n_layers)
+        ]
         self.norm = layers.LayerNormalization(epsilon=1e-5, name="norm")
         self(np.zeros((1, max_len), np.int64))  # makes the weights
 

@@ -23,8 +23,11 @@ from llmrec_ref.tensorflow.weights import (
 )
 from llmrec_ref.training import Progress, Settings, check_catalogue
 
-MODELS = {model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)}  # what a run folder may hold
-EPSILON = 1e-12  # of AdamW: PyTorch and Keras add it at different places, so it must not matter
+MODELS = {
+    model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)
+}  # what a run folder may hold
+# of AdamW: PyTorch and Keras add it at different places, so it must not matter
+EPSILON = 1e-12
 
 
 class Trainer(keras.Model):
@@ -44,8 +47,12 @@ class Trainer(keras.Model):
         with tf.GradientTape() as tape:
             loss = self(batch, training=True)
         variables = self.model.trainable_variables
-        # dense: of a row that a batch looks up twice, Keras would square each gradient by itself
-        found = [g if g is None else tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)]
+        # dense: of a row that a batch looks up twice, Keras would square each gradient
+        # by itself
+        found = [
+            g if g is None else tf.convert_to_tensor(g)
+            for g in tape.gradient(loss, variables)
+        ]
         self.optimizer.apply(found, variables)
         self.mean_loss.update_state(loss)
         return {"loss": self.mean_loss.result()}
@@ -79,17 +86,25 @@ class Epochs(keras.callbacks.Callback):
         """Return a tf.data.Dataset of the epoch's batches."""
         first = self.objective.batches(np.random.default_rng([self.settings.seed, 0]))
         spec = {
-            name: tf.TensorSpec((None, None)[: array.ndim] + array.shape[2:], array.dtype)
+            name: tf.TensorSpec(
+                (None, None)[: array.ndim] + array.shape[2:], array.dtype
+            )
             for name, array in next(iter(first)).items()
         }
         batches = tf.data.Dataset.from_generator(self.steps, output_signature=spec)
         options = tf.data.Options()
-        options.autotune.enabled = False  # an epoch's end may wait a second for the tuning thread
-        return batches.with_options(options).apply(tf.data.experimental.assert_cardinality(len(first)))
+        options.autotune.enabled = (
+            False  # an epoch's end may wait a second for the tuning thread
+        )
+        return batches.with_options(options).apply(
+            tf.data.experimental.assert_cardinality(len(first))
+        )
 
     def steps(self):
         """Yield the epoch's batches, under a bar if it takes long."""
-        yield from tqdm(self.batches, desc="steps", delay=5, leave=False, disable=self.bar.disable)
+        yield from tqdm(
+            self.batches, desc="steps", delay=5, leave=False, disable=self.bar.disable
+        )
 
     def on_epoch_end(self, epoch, logs=None):
         """Record the epoch."""
@@ -98,7 +113,9 @@ class Epochs(keras.callbacks.Callback):
         self.model.stop_training = self.progress.end_epoch(*found)
         self.bar.set_postfix(self.progress.rows[-1] if self.progress.rows else {})
         self.bar.update()
-        self.run.end_epoch(self.progress, lambda: get_state(self.trained, self.model.optimizer))
+        self.run.end_epoch(
+            self.progress, lambda: get_state(self.trained, self.model.optimizer)
+        )
 
 
 @keep_memory()
@@ -117,26 +134,29 @@ def fit(
     """Train a model with AdamW and leave it with the weights of its best epoch.
 
     Args:
-        model: Any ``keras.Model`` that the objective knows, such as `sasrec.SASRec`; changed in
-            place. Frozen weights are not touched.
-        split: `splits.Split`. With a validation part, the best epoch has the highest metric there;
-            else it is the last one.
+        model: Any ``keras.Model`` that the objective knows, such as `sasrec.SASRec`;
+            changed in place. Frozen weights are not touched.
+        split: `splits.Split`. With a validation part, the best epoch has the highest
+            metric there; else it is the last one.
         objective: From `objectives`, or of your own; default: the model's.
-        resume: Run folder of the same model to go on from: the next loss is what it would have been.
-        run: `runs.Run` to save in after each epoch that is the best so far, or each minute.
+        resume: Run folder of the same model to go on from: the next loss is what it
+            would have been.
+        run: `runs.Run` to save in after each epoch that is the best so far, or each
+            minute.
         device: As TensorFlow names it; build the model under the same ``tf.device``.
-        progress: Print the number of targets and a progress bar, and one within an epoch of more
-            than five seconds.
-        measure: Called with the model after each epoch; the dict of numbers that it returns joins
-            the epoch's row of the history.
+        progress: Print the number of targets and a progress bar, and one within an
+            epoch of more than five seconds.
+        measure: Called with the model after each epoch; the dict of numbers that it
+            returns joins the epoch's row of the history.
         **settings: Fields of `training.Settings`.
 
     Returns:
         `training.History`.
 
     Raises:
-        ValueError: No such device; nothing to train on; a setting out of its range; ``patience``
-            without validation; ``resume`` of another model; a loss or weight that is not finite.
+        ValueError: No such device; nothing to train on; a setting out of its range;
+            ``patience`` without validation; ``resume`` of another model; a loss or
+            weight that is not finite.
         FileNotFoundError: ``resume`` is no run folder with a training state.
         OSError: ``run`` cannot be saved.
     """
@@ -145,7 +165,9 @@ def fit(
     objective = bind(objective or model.objective, split, settings)
     batch_loss = getattr(objective, "loss", None) or losses.of_batch(settings.loss)
     _check_device(device)
-    optimizer = keras.optimizers.AdamW(settings.lr, weight_decay=settings.weight_decay, epsilon=EPSILON)
+    optimizer = keras.optimizers.AdamW(
+        settings.lr, weight_decay=settings.weight_decay, epsilon=EPSILON
+    )
     optimizer.build(model.trainable_variables)
     start = None if resume is None else _resume(resume, model, split, optimizer)
     done = Progress(objective, settings, get_weights(model), measure, start)
@@ -156,9 +178,14 @@ def fit(
 
     begin = len(done.rows)
     end = begin if done.over else settings.epochs
-    with tf.device(device), tqdm(total=end - begin, desc="epochs", disable=not progress) as bar:
+    with (
+        tf.device(device),
+        tqdm(total=end - begin, desc="epochs", disable=not progress) as bar,
+    ):
         trainer = Trainer(model, batch_loss)
-        trainer.compile(optimizer, jit_compile=False)  # XLA's matrix products are slower on CPUs
+        trainer.compile(
+            optimizer, jit_compile=False
+        )  # XLA's matrix products are slower on CPUs
         epochs = Epochs(model, objective, settings, done, bar, run)
         options = dict(callbacks=[epochs], shuffle=False, verbose=0)
         try:
@@ -180,11 +207,25 @@ def _resume(folder, model, split, optimizer):
 def _check_device(device):
     """Raise ValueError where TensorFlow would silently take another device."""
     if not tf.config.list_logical_devices(device.split(":")[0].upper()):
-        found = ", ".join(sorted({d.device_type for d in tf.config.list_logical_devices()}))
-        raise ValueError(f"TensorFlow has no device {device!r} here: choose one of {found}.")
+        found = ", ".join(
+            sorted({d.device_type for d in tf.config.list_logical_devices()})
+        )
+        raise ValueError(
+            f"TensorFlow has no device {device!r} here: choose one of {found}."
+        )
 
 
-def save(model, split, folder, *, dataset=None, history=None, data=None, metrics=None, overwrite=False):
+def save(
+    model,
+    split,
+    folder,
+    *,
+    dataset=None,
+    history=None,
+    data=None,
+    metrics=None,
+    overwrite=False,
+):
     """Write a run folder: all that is needed to score elsewhere, in either framework.
 
     Args:
@@ -202,7 +243,9 @@ def save(model, split, folder, *, dataset=None, history=None, data=None, metrics
         OSError: It cannot be written, or another training writes it.
         ValueError: The model was made for another split.
     """
-    with runs.Run(folder, dataset=dataset, data=data, metrics=metrics, overwrite=overwrite) as run:
+    with runs.Run(
+        folder, dataset=dataset, data=data, metrics=metrics, overwrite=overwrite
+    ) as run:
         run.begin(model, split, "tensorflow")
         run.write(get_weights(model), history)
 
@@ -211,12 +254,13 @@ def load(folder):
     """Read a run folder written by either framework.
 
     Returns:
-        (model, items): ``items`` is a DataFrame with index ``item`` (1..n_items) and columns ``item_id`` and
-        ``title``.
+        (model, items): ``items`` is a DataFrame with index ``item`` (1..n_items) and
+        columns ``item_id`` and ``title``.
 
     Raises:
         FileNotFoundError: Not a run folder.
-        ValueError: It holds another model, is damaged, or was written by another version.
+        ValueError: It holds another model, is damaged, or was written by another
+            version.
     """
     model, weights, items = runs.read_run(folder, MODELS)
     set_weights(model, weights)

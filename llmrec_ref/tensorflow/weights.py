@@ -4,7 +4,12 @@ import numpy as np
 
 from llmrec_ref.runs import check_weights
 
-PYTORCH_NAMES = {"kernel": "weight", "gamma": "weight", "embeddings": "weight", "beta": "bias"}
+PYTORCH_NAMES = {
+    "kernel": "weight",
+    "gamma": "weight",
+    "embeddings": "weight",
+    "beta": "bias",
+}
 GRU_NAMES = {
     "kernel": ["weight_ih_l0"],
     "recurrent_kernel": ["weight_hh_l0"],
@@ -20,7 +25,10 @@ def get_weights(model):
         names = _names(variable)
         arrays = array if len(names) > 1 else [array]
         # in C order: safetensors writes the memory as it lies
-        weights |= {name: np.array(part, order="C") for name, part in zip(names, arrays, strict=True)}
+        weights |= {
+            name: np.array(part, order="C")
+            for name, part in zip(names, arrays, strict=True)
+        }
     return weights
 
 
@@ -29,7 +37,11 @@ def set_weights(model, weights):
     check_weights(weights, get_weights(model))
     for variable in model.weights:
         arrays = [weights[name] for name in _names(variable)]
-        variable.assign(_layout(variable, arrays[0] if len(arrays) == 1 else np.stack(arrays), back=True))
+        variable.assign(
+            _layout(
+                variable, arrays[0] if len(arrays) == 1 else np.stack(arrays), back=True
+            )
+        )
 
 
 def _names(variable):
@@ -52,18 +64,34 @@ def _layout(variable, array, back=False):
 
 def dropout_seeds(model):
     """Return the states of a model's random generators: variables, but no weights."""
-    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
+    return [
+        variable
+        for variable in model.variables
+        if variable.name == "seed_generator_state"
+    ]
 
 
 def get_state(model, optimizer):
     """Return weights and AdamW's variables as one dict of arrays, all that the next epoch depends on."""
-    moments = {f"optimizer.{i}": np.asarray(variable) for i, variable in enumerate(optimizer.variables)}
-    return {f"model.{name}": weight for name, weight in get_weights(model).items()} | moments
+    moments = {
+        f"optimizer.{i}": np.asarray(variable)
+        for i, variable in enumerate(optimizer.variables)
+    }
+    return {
+        f"model.{name}": weight for name, weight in get_weights(model).items()
+    } | moments
 
 
 def set_state(model, optimizer, arrays):
     """Undo `get_state`, but for the learning rate, which is a setting."""
-    set_weights(model, {name[6:]: array for name, array in arrays.items() if name.startswith("model.")})
+    set_weights(
+        model,
+        {
+            name[6:]: array
+            for name, array in arrays.items()
+            if name.startswith("model.")
+        },
+    )
     for i, variable in enumerate(optimizer.variables):
         if not variable.path.endswith("learning_rate"):
             variable.assign(arrays[f"optimizer.{i}"])
