@@ -127,6 +127,12 @@ def test_memory(run):
     check(record, {"million_items", "settings"}, keys)
 
 
+def test_gpu(run):
+    size = dict(dim=8, n_layers=1, batch_size=64)
+    record = run("gpu", "--device", "cpu", "--epochs", 2, "--seeds", 1, SIZES=[size])
+    check(record, {"gpu", "curves"}, {"device", *size, "targets_per_second"})
+
+
 def test_world(run):
     record = run("world", "--users", 128, "--seeds", 2, STAGES=[dict(lr=2e-3, epochs=1)])
     check(record, {"settings", "floor", "curves"}, {"model", "framework", "nats", *ABOVE})
