@@ -80,9 +80,8 @@ def fit(
         print(f"{objective.n_targets:,} training targets an epoch")
 
     try:
-        with torch.random.fork_rng(
-            devices=[device] if torch.device(device).type == "cuda" else []
-        ):
+        # seeding one device seeds all
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             bar = tqdm(
                 range(len(done.rows), settings.epochs),
                 desc="epochs",
