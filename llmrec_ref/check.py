@@ -9,7 +9,7 @@ from llmrec_ref.exercises import find_checker
 
 @dataclass(frozen=True, repr=False)
 class Verdict:
-    """What `check` thinks of an answer; true if the exercise is solved, and shown as its message."""
+    """What `check` thinks of an answer: true if right, and shown as its message."""
 
     solved: bool
     message: str
@@ -22,15 +22,15 @@ class Verdict:
 
 
 def check(exercise, answer):
-    """Check an answer to an exercise by properties and brute force; no solution is stored.
+    """Check an answer to an exercise by properties and brute force, not by a solution.
 
     Args:
         exercise: The exercise's number, such as ``"1.1.3"``.
         answer: What the exercise asks for: a number, a function or an object.
 
     Returns:
-        Verdict: Shown as one line: solved, or a hint on the first property that does
-        not hold. An exception raised by the answer is such a hint too.
+        Verdict: Shown as one line: solved, or a hint on the first property that does not hold. An
+        exception raised by the answer is such a hint too.
 
     Raises:
         ValueError: If there is no such exercise.

@@ -18,9 +18,7 @@ from llmrec_ref.evaluate import evaluate
 from llmrec_ref.recommend import recommend, recommend_items
 from llmrec_ref.training import Settings
 
-DEFAULTS = dict(
-    model="sasrec", framework="pytorch", device="cpu", refit=False, refitting=False
-)
+DEFAULTS = dict(model="sasrec", framework="pytorch", device="cpu", refit=False, refitting=False)
 SIZES = {  # of a model: default and what it is
     "dim": (64, "width"),
     "n_layers": (2, "layers or blocks"),
@@ -28,24 +26,11 @@ SIZES = {  # of a model: default and what it is
     "max_len": (50, "newest items the model looks at"),
     "dropout": (0.2, "probability"),
 }
-FILE = (
-    "columns",
-    "sep",
-    "encoding",
-    "dayfirst",
-    "time_unit",
-    "repeats",
-    "drop_missing",
-)  # how to read it
+FILE = ("columns", "sep", "encoding", "dayfirst", "time_unit", "repeats", "drop_missing")  # how to read it
 FILTERS = ("min_user", "min_item", "min_rating")  # what to keep of the data
 SPLITS = ("leave-one-out", "global-time")
-SEEN = {
-    True: " seen left out",
-    False: " seen ranked too",
-}  # by filter_seen, where not the usual
-# inverting its matrix takes a few seconds then, and eight times as long for twice as
-# many
-EASE_ITEMS = 5000
+SEEN = {True: " seen left out", False: " seen ranked too"}  # by filter_seen, where not the usual
+EASE_ITEMS = 5000  # inverting its matrix takes a few seconds then, and eight times as long for twice as many
 
 
 class Refusal(Exception):
@@ -59,9 +44,7 @@ def known(*errors):
         yield
     except errors as error:
         # str() of a KeyError adds quotes
-        raise Refusal(
-            error.args[0] if isinstance(error, KeyError) else error
-        ) from error
+        raise Refusal(error.args[0] if isinstance(error, KeyError) else error) from error
 
 
 def say(line):
@@ -81,18 +64,12 @@ def train(args):
         raise Refusal("give --data, or a run to go on with: --resume RUN")
     asked = DEFAULTS | (_recorded(resume) if resume else {}) | asked
     stem, seed = Path(asked["data"]).name.split(".")[0], asked.get("seed", 0)
-    out = (
-        asked.get("out")
-        or resume
-        or f"runs/{stem}-{asked['model']}-{asked['framework']}-{seed}"
-    )
+    out = asked.get("out") or resume or f"runs/{stem}-{asked['model']}-{asked['framework']}-{seed}"
     own = resume is not None and Path(out).resolve() == Path(resume).resolve()
     with known(OSError):  # before anything that takes time
         run = runs.Run(out, overwrite=own or "overwrite" in asked)
     with run:
-        again = (
-            f": go on with python -m llmrec_ref train --resume {shlex.quote(str(out))}"
-        )
+        again = f": go on with python -m llmrec_ref train --resume {shlex.quote(str(out))}"
         nothing = " before anything was saved"
         args.way_on = lambda: again if own or run.ever_saved else nothing
         return _train(args, asked, run, resume)
@@ -104,21 +81,10 @@ def _recorded(folder):
         config = runs.read_config(folder)
     made = _made(config)
     options = dict(model=config["model"].lower(), framework=config["framework"])
-    options |= dict(
-        data=made["load"]["name_or_path"], split=made.get("split")
-    )  # older runs name none
-    options |= dict(
-        device=made.get("device", "cpu"),
-        refit=made.get("refit", not made["validation"]),
-    )
+    options |= dict(data=made["load"]["name_or_path"], split=made.get("split"))  # older runs name none
+    options |= dict(device=made.get("device", "cpu"), refit=made.get("refit", not made["validation"]))
     refitting = {"refitting": not made["validation"]}
-    return (
-        options
-        | made["load"]
-        | config["config"]
-        | (config["training"] or {})
-        | refitting
-    )
+    return options | made["load"] | config["config"] | (config["training"] or {}) | refitting
 
 
 def _train(args, asked, run, resume):
@@ -127,9 +93,7 @@ def _train(args, asked, run, resume):
     load = {name: asked[name] for name in FILE + FILTERS if name in asked}
     load["name_or_path"] = asked["data"]
     if asked["data"] not in datasets.LOADERS:
-        load["name_or_path"] = str(
-            Path(asked["data"]).expanduser().resolve()
-        )  # found from another folder
+        load["name_or_path"] = str(Path(asked["data"]).expanduser().resolve())  # found from another folder
     dataset = _read(load)
     name, reason = _choose_split(dataset, asked.get("split"))
     split = _split(dataset, name, validation=not asked["refit"])
@@ -140,34 +104,19 @@ def _train(args, asked, run, resume):
     made = {"load": load, "split": name, "repeats": dataset.repeats}
     made |= {option: asked[option] for option in ("refit", "device")}
     sizes = {name: asked.get(name, default) for name, (default, _) in SIZES.items()}
-    sizes = {
-        name: size
-        for name, size in sizes.items()
-        if name in signature(model_class).parameters
-    }
-    settings = {
-        field.name: asked[field.name]
-        for field in fields(Settings)
-        if field.name in asked
-    }
+    sizes = {name: size for name, size in sizes.items() if name in signature(model_class).parameters}
+    settings = {field.name: asked[field.name] for field in fields(Settings) if field.name in asked}
 
     def fit(validation, resume, **limits):
         run.data = made | {"validation": validation}
         part, how = _split(dataset, name, validation), settings | limits
         with known(OSError, ValueError), redirect_stdout(sys.stderr):
             model = model_class(part.n_items, **sizes, seed=asked.get("seed", 0))
-            return model, training.fit(
-                model, part, resume=resume, run=run, device=asked["device"], **how
-            )
+            return model, training.fit(model, part, resume=resume, run=run, device=asked["device"], **how)
 
     start = time.perf_counter()
-    model, told = _fit(
-        fit, asked, run, resume, f"validation NDCG@{_list_length(split)}"
-    )
-    facts |= told | {
-        "seconds": round(time.perf_counter() - start, 1),
-        "run": str(run.folder.path),
-    }
+    model, told = _fit(fit, asked, run, resume, f"validation NDCG@{_list_length(split)}")
+    facts |= told | {"seconds": round(time.perf_counter() - start, 1), "run": str(run.folder.path)}
     rows.append(_test(model, split, args))
     facts |= _winner(rows)
     with known(OSError):
@@ -176,7 +125,7 @@ def _train(args, asked, run, resume):
 
 
 def _fit(fit, asked, run, resume, metric):
-    """Train; if asked to, choose the epochs so and train again; return the model, and facts."""
+    """Train, and once more on all data if asked to; return the model, and facts."""
     if asked["refitting"]:  # a run that was stopped there
         with known(OSError, ValueError):
             chosen, limits = runs.read_metrics(resume).get("chosen", {}), {}
@@ -191,13 +140,11 @@ def _fit(fit, asked, run, resume, metric):
 
 
 def _model_class(asked):
-    """Return a framework's ``train``, and the class of a model by its lower-case name."""
+    """Return a framework's ``train``, and a model's class by its lower-case name."""
     training = _import_train(asked["framework"])
     models = {name.lower(): model for name, model in training.MODELS.items()}
     if asked["model"] not in models:
-        raise Refusal(
-            f"unknown model {asked['model']!r}; choose one of {', '.join(models)}"
-        )
+        raise Refusal(f"unknown model {asked['model']!r}; choose one of {', '.join(models)}")
     return training, models[asked["model"]]
 
 
@@ -225,11 +172,7 @@ def recommend_to(args):
         dataset, split, _ = _load_data(args, config)
         with known(KeyError, ValueError):
             return recommend(model, dataset, split, args.user, args.k), {}
-    history = [
-        item
-        for row in csv.reader([args.history], skipinitialspace=True)
-        for item in row
-    ]
+    history = [item for row in csv.reader([args.history], skipinitialspace=True) for item in row]
     repeats = config["data"] is not None and config["data"]["repeats"]
     with known(KeyError, ValueError):
         return recommend_items(model, items, history, args.k, repeats=repeats), {}
@@ -246,15 +189,12 @@ def _load_run(args):
 def _made(config):
     """Return how a run's data were made."""
     if config["data"] is None:  # saved by a program
-        raise Refusal(
-            "this run does not say what data it was trained on: train it with this "
-            "command line"
-        )
+        raise Refusal("this run does not say what data it was trained on: train it with this command line")
     return config["data"]
 
 
 def _load_data(args, config):
-    """Read a run's data and split them, and see that they are the same as in training."""
+    """Read a run's data and split them; see that they are the same as in training."""
     made = _made(config)
     where = {"name_or_path": args.data} if "data" in args else {}
     dataset = _read(made["load"] | where)
@@ -282,9 +222,7 @@ def _choose_split(dataset, name):
         return name, "as asked"
     if dataset.time_unit != "seconds":
         return "leave-one-out", "the data give an order and no times"
-    said = dataset.repeats != (
-        dataset.interactions.duplicated(["user_id", "item_id"]).mean() > 0.1
-    )
+    said = dataset.repeats != (dataset.interactions.duplicated(["user_id", "item_id"]).mean() > 0.1)
     if dataset.repeats:
         reason = "people repeat items, often several at once, so that none is the last"
         return "global-time", "repeats, as you say" if said else reason
@@ -295,18 +233,13 @@ def _choose_split(dataset, name):
 def _split(dataset, name, validation):
     with known(ValueError):
         if name == "global-time":
-            return splits.global_time(
-                dataset, validation_from=0.8 if validation else 0.9, test_from=0.9
-            )
+            return splits.global_time(dataset, validation_from=0.8 if validation else 0.9, test_from=0.9)
         return splits.leave_one_out(dataset, validation, ties="source")
 
 
 def _test_baselines(dataset, split, name, reason, args):
-    """Say what the protocol is, and test what counts by it; return rows, and the protocol as facts."""
-    say(
-        f"split: {name} ({reason}); {len(split.test):,} users tested, "
-        f"{split.test.n_left_out:,} left out"
-    )
+    """Say what the protocol is, and test what counts by it; return rows, and facts."""
+    say(f"split: {name} ({reason}); {len(split.test):,} users tested, {split.test.n_left_out:,} left out")
     asked, other = split.test, splits.by_novelty(split.test)[0]
     if not dataset.repeats:
         asked, other = other, asked
@@ -315,25 +248,14 @@ def _test_baselines(dataset, split, name, reason, args):
     facts |= {"n_queries": len(asked), "n_dropped": n_dropped}
     if args.both:
         facts[f"n_queries{SEEN[dataset.repeats]}"] = len(other)
-    ranked = (
-        "all items"
-        if dataset.repeats
-        else "all items but those that the person already has"
-    )
-    left = (
-        f", which leaves {len(asked):,} users; --repeats ranks them too"
-        if n_dropped
-        else ""
-    )
+    ranked = "all items" if dataset.repeats else "all items but those that the person already has"
+    left = f", which leaves {len(asked):,} users; --repeats ranks them too" if n_dropped else ""
     say(f"ranked: {ranked}; targets dropped for it: {n_dropped:,}{left}")
     baselines = [Popularity(), Markov(), ItemKNN()]
     if split.n_items <= EASE_ITEMS:
         baselines.append(EASE())
     else:
-        say(
-            "EASE is left out: it inverts a matrix of all items, here done up to "
-            f"{EASE_ITEMS:,} of them"
-        )
+        say(f"EASE is left out: it inverts a matrix of all items, here done up to {EASE_ITEMS:,} of them")
     if dataset.repeats:
         baselines.append(PersonalFrequency())
     rows = []
@@ -353,9 +275,7 @@ def _test(model, split, args):
     for filter_seen in [usual, not usual] if args.both else [usual]:
         label = "" if filter_seen == usual else SEEN[filter_seen]
         with known(ValueError):
-            metrics = evaluate(
-                model, split.test, ks=(k,), filter_seen=filter_seen, ci=args.ci
-            )
+            metrics = evaluate(model, split.test, ks=(k,), filter_seen=filter_seen, ci=args.ci)
         for name in (f"HR@{k}", f"NDCG@{k}"):
             for column in [name, f"{name}_low", f"{name}_high"] if args.ci else [name]:
                 row[column + label] = metrics[column].item()

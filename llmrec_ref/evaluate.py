@@ -73,8 +73,7 @@ def rank_targets(score, part, filter_seen=None):
     hidden = histories if filter_seen else [history[:0] for history in histories]
     if all(np.isin(*pair).all() for pair in zip(part.targets, hidden, strict=True)):
         raise ValueError(
-            "Every target stands in its history, so nothing is left: pass "
-            "filter_seen=False "
+            "Every target stands in its history, so nothing is left: pass filter_seen=False "
             "(command line: --repeats)."
         )
     # like lengths together: models then need little padding
@@ -153,10 +152,7 @@ def bootstrap(values):
     """
     values = np.asarray(values, dtype=float)
     if not values.size or not np.isfinite(values).all():
-        raise ValueError(
-            "bootstrap needs at least one value, and finite ones: drop queries "
-            "without one."
-        )
+        raise ValueError("bootstrap needs at least one value, and finite ones: drop queries without one.")
     generator, n = np.random.default_rng(0), len(values)
     means = []
     for _ in range(20):  # in slices, which keep the weights small
@@ -190,15 +186,12 @@ def ask(score, queries, n_items):
     if scores.shape != shape:
         raise ValueError(
             f"score must return {shape}, a row a query, a column an item and column 0 "
-            f"for padding, but returned {scores.shape}: was the model built for "
-            "another "
+            f"for padding, but returned {scores.shape}: was the model built for another "
             "catalogue?"
         )
     own = scores if scores.strides[0] else scores[:1]
     if np.isnan(own[:, 1:].min()):  # a minimum is NaN if any value is
-        raise NaNScore(
-            "score returned NaN: a diverged training, or a division by zero?"
-        )
+        raise NaNScore("score returned NaN: a diverged training, or a division by zero?")
     return scores
 
 
@@ -213,22 +206,15 @@ def _n_items(score, part):
     _check_type(part)
     if not len(part):
         raise ValueError(
-            "The part has no queries: no user has three interactions, or the split "
-            "has no validation."
+            "The part has no queries: no user has three interactions, or the split has no validation."
         )
     targets, offsets = flatten(part.targets)
     if not np.diff(offsets).all():
-        raise ValueError(
-            "A query has no target: evaluate split.validation or split.test, not "
-            "split.train."
-        )
+        raise ValueError("A query has no target: evaluate split.validation or split.test, not split.train.")
     items = np.concatenate([targets, *part.queries.histories])
     n_items = part.n_items or int(items.max())
     if items.min() < 1 or items.max() > n_items:
-        raise ValueError(
-            f"Histories and targets must hold item numbers 1..{n_items}: see "
-            "split.item_ids."
-        )
+        raise ValueError(f"Histories and targets must hold item numbers 1..{n_items}: see split.item_ids.")
     if part.n_items:
         return n_items
     scores = getattr(score, "score", score)(part.queries[:1])
@@ -238,8 +224,7 @@ def _n_items(score, part):
 def _check_type(part):
     if not isinstance(part, Part):
         raise ValueError(
-            f"A {type(part).__name__} is no part of a split: pass split.test or "
-            "split.validation."
+            f"A {type(part).__name__} is no part of a split: pass split.test or split.validation."
         )
 
 
@@ -248,8 +233,5 @@ def _checked_ks(ks, n_items):
         raise ValueError(f"ks={ks!r}: give lengths as a list, such as ks=(5, 10).")
     ks, most = list(ks), n_items or np.inf
     if not all(isinstance(k, numbers.Integral) and 1 <= k <= most for k in ks):
-        raise ValueError(
-            f"ks={ks}: each must be a whole number from 1 to {most}, the catalogue's "
-            "size."
-        )
+        raise ValueError(f"ks={ks}: each must be a whole number from 1 to {most}, the catalogue's size.")
     return ks

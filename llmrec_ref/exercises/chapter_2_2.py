@@ -17,17 +17,9 @@ from llmrec_ref.exercises.tools import (
     raw,
 )
 
-ASKED = [
-    ([3], 3),
-    ([5, 2], 2),
-    ([2, 4, 2], 1),
-    ([2, 4, 2], 3),
-    ([5, 2], 3),
-    ([3], 1),
-]  # of exercise 2.2.6
-# Steps and seeds of exercise 2.2.7. In the first four, widths 1, 2 and 200 find three
-# different lists, and to go on greedily from the best first films finds none of the
-# last two.
+ASKED = [([3], 3), ([5, 2], 2), ([2, 4, 2], 1), ([2, 4, 2], 3), ([5, 2], 3), ([3], 1)]  # of exercise 2.2.6
+# Steps and seeds of exercise 2.2.7. In the first four, widths 1, 2 and 200 find three different lists, and to
+# go on greedily from the best first films finds none of the last two.
 BEAMS = [(3, 1069), (4, 293), (3, 727), (4, 389), (2, 0), (3, 1), (1, 2)]
 
 
@@ -35,15 +27,9 @@ BEAMS = [(3, 1069), (4, 293), (3, 727), (4, 389), (2, 0), (3, 1), (1, 2)]
 def attention_by_hand(answer):
     """2.2.1: the output at position 2 of 3 under a causal mask, as a number."""
     odds, values = np.array([1, 3, 4]), np.array([8, 20, 100])
-    yield (
-        not near(answer, odds @ values / odds.sum()),
-        "position 2 must not see position 3",
-    )
+    yield not near(answer, odds @ values / odds.sum()), "position 2 must not see position 3"
     yield 8 <= answer <= 20, "a weighted mean of the values 8 and 20 lies between them"
-    hint = (
-        "the exponentials of the scaled products are 1 and 3: what shares of the "
-        "whole are these?"
-    )
+    hint = "the exponentials of the scaled products are 1 and 3: what shares of the whole are these?"
     yield near(answer, odds[:2] @ values[:2] / odds[:2].sum()), hint
 
 
@@ -54,10 +40,7 @@ def visible(answer):
         B, L = int(rng.integers(1, 4)), int(rng.integers(2, 7))
         item_ids = padded(rng, B, L)
         found = raw(answer(item_ids))
-        yield (
-            found.shape == (B, L, L),
-            f"items {(B, L)} give a mask {(B, L, L)}, not {found.shape}",
-        )
+        yield found.shape == (B, L, L), f"items {(B, L)} give a mask {(B, L, L)}, not {found.shape}"
         yield found.dtype == bool, f"a mask is True or False, not {found.dtype}"
         for b, t, s in np.ndindex(found.shape):
             case = f"in the history {item_ids[b].tolist()} position {t} (from 0)"
@@ -67,10 +50,7 @@ def visible(answer):
                 yield not found[b, t, s], f"{case} sees position {s}, which is later"
             else:
                 said = "sees" if found[b, t, s] else "does not see"
-                yield (
-                    found[b, t, s] == (item_ids[b, s] > 0),
-                    f"{case} {said} position {s}",
-                )
+                yield found[b, t, s] == (item_ids[b, s] > 0), f"{case} {said} position {s}"
 
 
 @of_function
@@ -78,98 +58,55 @@ def attention(answer):
     """2.2.3: ``attention(q, k, v, visible)`` of one head."""
     eye = np.eye(3)
     value = answer(5 * eye, 5 * eye, eye, np.eye(3, dtype=bool))
-    yield (
-        close(value, eye),
-        "where each position sees only itself, it gets its own value back",
-    )
-    value = answer(
-        np.zeros((1, 2)),
-        np.ones((2, 2)),
-        np.array([[2.0], [6.0]]),
-        np.ones((1, 2), bool),
-    )
-    yield (
-        close(value, [[4.0]]),
-        "a query of zeros matches all keys alike: the plain mean of the values",
-    )
+    yield close(value, eye), "where each position sees only itself, it gets its own value back"
+    value = answer(np.zeros((1, 2)), np.ones((2, 2)), np.array([[2.0], [6.0]]), np.ones((1, 2), bool))
+    yield close(value, [[4.0]]), "a query of zeros matches all keys alike: the plain mean of the values"
     for rng in cases():
         T, S, d, width = rng.integers(2, 6, size=4)
-        q, k, v = (
-            rng.normal(size=(T, d)),
-            rng.normal(size=(S, d)),
-            rng.normal(size=(S, width)),
-        )
+        q, k, v = rng.normal(size=(T, d)), rng.normal(size=(S, d)), rng.normal(size=(S, width))
         seen = rng.random((T, S)) < 0.6
         seen[np.arange(T), rng.integers(S, size=T)] = True
         found = array(answer(q, k, v, seen))
-        yield (
-            found.shape == (T, width),
-            f"{T} queries and values of width {width}: not {found.shape}",
-        )
+        yield found.shape == (T, width), f"{T} queries and values of width {width}: not {found.shape}"
         for t in range(T):
-            odds = [
-                np.exp(sum(q[t] * k[s]) / d**0.5) if seen[t, s] else 0 for s in range(S)
-            ]
+            odds = [np.exp(sum(q[t] * k[s]) / d**0.5) if seen[t, s] else 0 for s in range(S)]
             expected = sum(odds[s] * v[s] for s in range(S)) / sum(odds)
-            hint = (
-                f"a query of width {d} sees {seen[t].sum()} of {S} keys: "
-                f"{expected[0]:.4f} comes first in"
-            )
-            yield (
-                close(found[t], expected),
-                f"{hint} its output, you have {found[t, 0]:.4f}",
-            )
+            hint = f"a query of width {d} sees {seen[t].sum()} of {S} keys: {expected[0]:.4f} comes first in"
+            yield close(found[t], expected), f"{hint} its output, you have {found[t, 0]:.4f}"
 
 
 @of_function
 def count_parameters(answer):
     """2.2.4: ``count_parameters(n_items, dim, n_layers, max_len)`` of SASRec."""
     value = answer(9, 2, 0, 5)
-    hint = (
-        "without a block, 9 items and padding, 5 positions and the last norm (scale "
-        "and shift), width 2: "
-    )
+    hint = "without a block, 9 items and padding, 5 positions and the last norm (scale and shift), width 2: "
     yield near(value, 34, rtol=1e-9), f"{hint}34 numbers, not {value}"
     for rng in cases(10):
         n_items, D, n_layers, L = (int(x) for x in rng.integers(1, 70, size=4))
         norm, linear = [(D,), (D,)], [(D, D), (D,)]
-        block = (
-            2 * norm + [(3 * D, D), (3 * D,)] + 3 * linear
-        )  # out, inner and outer are linear
+        block = 2 * norm + [(3 * D, D), (3 * D,)] + 3 * linear  # out, inner and outer are linear
         shapes = [(n_items + 1, D), (L, D), *norm, *(n_layers * block)]
         expected = sum(np.prod(shape) for shape in shapes)
         value = answer(n_items, D, n_layers, L)
-        hint = (
-            f"{n_items} items, dim {D}, {n_layers} blocks, {L} positions: {expected}, "
-            f"you say {value}"
-        )
+        hint = f"{n_items} items, dim {D}, {n_layers} blocks, {L} positions: {expected}, you say {value}"
         yield near(value, expected, rtol=1e-9), hint
 
 
 @of_number("give one number")
 def appended_cost(answer):
-    """2.2.5: multiply-adds of one appended row through two blocks, width 64, 200 positions."""
+    """2.2.5: multiply-adds of one appended row, two blocks, width 64, 200 positions."""
     D, L = 64, 200
-    products = 6 * [(1, D, D)] + [
-        (1, D, L),
-        (1, L, D),
-    ]  # (rows, inner, columns) of each matrix product
+    products = 6 * [(1, D, D)] + [(1, D, L), (1, L, D)]  # (rows, inner, columns) of each matrix product
     cost = 2 * sum(np.prod(sizes) for sizes in products)
     yield not near(answer, L * cost), "that is the full pass: only one row is new"
     yield not near(answer, cost / 2), "that is one block, and there are two"
-    yield (
-        not near(answer, 2 * cost),
-        "a multiplication and the addition after it count as one here",
-    )
-    hint = (
-        "one row goes through six products with a D by D matrix, meets 200 keys, and "
-        "mixes 200 values"
-    )
+    yield not near(answer, 2 * cost), "a multiplication and the addition after it count as one here"
+    hint = "one row goes through six products with a D by D matrix, meets 200 keys, and mixes 200 values"
     yield near(answer, cost), hint
 
 
 def toy_model(rng, n_items):
-    """Return a function from a history to logits (n_items + 1,), random but for padding's -inf."""
+    """Return a function from a history to random logits (n_items + 1,)."""
     table = rng.normal(0, 1.5, size=(n_items + 1, n_items + 1, n_items + 1))
 
     def logits(history):
@@ -192,37 +129,22 @@ def log_probability(logits, history, items):
 
 @of_function
 def list_log_probability(answer):
-    """2.2.6: ``list_log_probability(logits, history, items)`` by the chain rule, without repeats."""
+    """2.2.6: ``list_log_probability(logits, history, items)``, without repeats."""
     value = answer(lambda history: np.array([-np.inf, 0, 0, 0, 0]), [4], [2, 1])
-    yield (
-        not close(value, np.log(1 / 4**2)),
-        "film 4 was seen and film 2 is on the list: leave them out",
-    )
-    yield (
-        close(value, np.log(1 / 6)),
-        "three films are left, then two, all alike: ln 1/3 + ln 1/2",
-    )
+    yield not close(value, np.log(1 / 4**2)), "film 4 was seen and film 2 is on the list: leave them out"
+    yield close(value, np.log(1 / 6)), "three films are left, then two, all alike: ln 1/3 + ln 1/2"
     for rng, (history, length) in zip(cases(6), ASKED, strict=True):
         logits = toy_model(rng, 5)
         left = [item for item in range(1, 6) if item not in history]
         orders = list(permutations(left, length))
         found = array([answer(logits, history, list(order)) for order in orders])
-        yield (
-            found.shape == (len(orders),),
-            "return one number, the logarithm of a probability",
-        )
+        yield found.shape == (len(orders),), "return one number, the logarithm of a probability"
         total = np.exp(found).sum()
-        hint = (
-            f"after {history} the probabilities of all {len(orders)} lists sum to "
-            f"{total:.4f}, not 1"
-        )
+        hint = f"after {history} the probabilities of all {len(orders)} lists sum to {total:.4f}, not 1"
         yield close(total, 1), hint
         for order, value in zip(orders, found, strict=True):
             expected = log_probability(logits, history, order)
-            hint = (
-                f"films {list(order)} after {history}: ln p = {expected:.4f}, you say "
-                f"{value:.4f}"
-            )
+            hint = f"films {list(order)} after {history}: ln p = {expected:.4f}, you say {value:.4f}"
             yield close(value, expected), hint
 
 
@@ -231,40 +153,25 @@ def widest(logits, history, left, steps, width):
     beams = [()]
     for _ in range(steps):
         longer = [(*beam, item) for beam in beams for item in left if item not in beam]
-        beams = sorted(
-            longer, key=lambda beam: -log_probability(logits, history, beam)
-        )[:width]
+        beams = sorted(longer, key=lambda beam: -log_probability(logits, history, beam))[:width]
     return list(beams[0])
 
 
 @of_function
 def beam_search(answer):
-    """2.2.7: ``beam_search(logits, history, steps, width)`` returns ``(items, log_p)``."""
+    """2.2.7: ``beam_search(logits, history, steps, width)``: ``(items, log_p)``."""
     for steps, seed in BEAMS:
         rng = np.random.default_rng(seed)
-        logits, history = (
-            toy_model(rng, 7),
-            [int(x) for x in rng.permutation(7)[:2] + 1],
-        )
+        logits, history = toy_model(rng, 7), [int(x) for x in rng.permutation(7)[:2] + 1]
         left = [j for j in range(1, 8) if j not in history]
-        for width, what in (
-            (1, "the greedy list"),
-            (2, "what a beam finds"),
-            (200, "the best of all lists"),
-        ):
+        for width, what in ((1, "the greedy list"), (2, "what a beam finds"), (200, "the best of all lists")):
             found = parts(answer(logits, history, steps, width), 2)
             yield found is not None, "return two things: the films and ln p"
             items, log_p = array(found[0]), number(found[1])
             case = f"width {width}, after {history}:"
-            yield (
-                items.ndim == 1 and log_p is not None,
-                "the films are a list, and ln p is one number",
-            )
+            yield items.ndim == 1 and log_p is not None, "the films are a list, and ln p is one number"
             items = items.astype(int).tolist()
-            yield (
-                len(items) == steps,
-                f"{case} {steps} steps give {steps} films, not {len(items)}",
-            )
+            yield len(items) == steps, f"{case} {steps} steps give {steps} films, not {len(items)}"
             allowed = len(set(items)) == steps and set(items) <= set(left)
             yield allowed, f"{case} {items} repeats a film or holds padding"
             expected = log_probability(logits, history, items)

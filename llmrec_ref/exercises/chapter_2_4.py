@@ -5,54 +5,30 @@ from itertools import product
 import numpy as np
 from scipy import stats
 
-from llmrec_ref.exercises.tools import (
-    array,
-    cases,
-    close,
-    near,
-    of_function,
-    of_number,
-    padded,
-    parts,
-    raw,
-)
+from llmrec_ref.exercises.tools import array, cases, close, near, of_function, of_number, padded, parts, raw
 
 
 @of_number("give one number, such as 0.25 or 3 / 4")
 def targets_by_hand(answer):
-    """2.4.1: the mean number of targets of a window of 4 films, each hidden with probability 1/2."""
-    n_hidden = [
-        sum(hidden) for hidden in product([0, 1], repeat=4)
-    ]  # 16 windows, all as likely
-    yield (
-        not near(answer, np.mean(n_hidden)),
-        "that is chance alone: two rules of the package come on top",
-    )
+    """2.4.1: the mean number of targets of a window of 4 films, hidden by 1/2 each."""
+    n_hidden = [sum(hidden) for hidden in product([0, 1], repeat=4)]  # 16 windows, all as likely
+    yield not near(answer, np.mean(n_hidden)), "that is chance alone: two rules of the package come on top"
     hint = "a window in which chance hides nothing has one hidden film all the same"
     yield not near(answer, 0.2 + 0.8 * np.mean(n_hidden)), hint
     at_least_one = np.mean(np.maximum(n_hidden, 1))
-    yield (
-        not near(answer, at_least_one),
-        "one window in five hides the newest film and no other",
-    )
-    hint = (
-        "a fifth of the windows has one target; of the others list all 16 ways to "
-        "hide or show four films"
-    )
+    yield not near(answer, at_least_one), "one window in five hides the newest film and no other"
+    hint = "a fifth of the windows has one target; of the others list all 16 ways to hide or show four films"
     yield near(answer, 0.2 + 0.8 * at_least_one), hint
 
 
 @of_function
 def visible(answer):
-    """2.4.2: ``visible(item_ids)``: bool (B, L, L), who sees whom in a bidirectional model."""
+    """2.4.2: ``visible(item_ids)``: bool (B, L, L), who sees whom, both ways."""
     for rng in cases():
         B, L = int(rng.integers(1, 4)), int(rng.integers(2, 7))
         item_ids = padded(rng, B, L)
         found = raw(answer(item_ids))
-        yield (
-            found.shape == (B, L, L),
-            f"tokens {(B, L)} give a mask {(B, L, L)}, not {found.shape}",
-        )
+        yield found.shape == (B, L, L), f"tokens {(B, L)} give a mask {(B, L, L)}, not {found.shape}"
         yield found.dtype == bool, f"a mask is True or False, not {found.dtype}"
         for b, t, s in np.ndindex(found.shape):
             case = f"in the history {item_ids[b].tolist()} position {t} (from 0)"
@@ -60,49 +36,31 @@ def visible(answer):
                 yield found[b, t, s], f"{case} does not see itself"
             else:
                 said = "sees" if found[b, t, s] else "does not see"
-                yield (
-                    found[b, t, s] == (item_ids[b, s] > 0),
-                    f"{case} {said} position {s}",
-                )
+                yield found[b, t, s] == (item_ids[b, s] > 0), f"{case} {said} position {s}"
 
 
 @of_function
 def cloze(answer):
-    """2.4.3: ``cloze(items, draw, probability, mask)`` returns ``(inputs, targets)``."""
+    """2.4.3: ``cloze(items, draw, probability, mask)``: ``(inputs, targets)``."""
     for rng in cases(30):
-        B, L, mask = (
-            int(rng.integers(1, 4)),
-            int(rng.integers(2, 7)),
-            int(rng.integers(50, 99)),
-        )
+        B, L, mask = int(rng.integers(1, 4)), int(rng.integers(2, 7)), int(rng.integers(50, 99))
         items = padded(rng, B, L)
         draw = rng.permutation(B * L).reshape(B, L) / (B * L)  # all different
-        probability = float(
-            rng.choice(draw.flat)
-        )  # one number is not below it, but equal
+        probability = float(rng.choice(draw.flat))  # one number is not below it, but equal
         found = parts(answer(items, draw, probability, mask), 2)
         yield found is not None, "return two arrays: (inputs, targets)"
         inputs, targets = map(array, found)
         hint = f"inputs and targets have the shape {(B, L)} of the items"
         yield inputs.shape == targets.shape == (B, L), hint
         for row in range(B):
-            case = (
-                f"items {items[row].tolist()}, draw {draw[row].round(2).tolist()}, p = "
-                f"{probability:.2f}:"
-            )
+            case = f"items {items[row].tolist()}, draw {draw[row].round(2).tolist()}, p = {probability:.2f}:"
             real = np.flatnonzero(items[row])
             hidden = [t for t in real if draw[row, t] < probability]
             hidden = hidden or [min(real, key=lambda t: draw[row, t])]
-            yield (
-                (inputs[row, items[row] == 0] == 0).all(),
-                f"{case} padding is no item and is never hidden",
-            )
+            yield (inputs[row, items[row] == 0] == 0).all(), f"{case} padding is no item and is never hidden"
             places = np.flatnonzero(inputs[row] == mask).tolist()
             expected = [int(t) for t in hidden]
-            yield (
-                places == expected,
-                f"{case} the masks stand at {expected} (from 0), not at {places}",
-            )
+            yield places == expected, f"{case} the masks stand at {expected} (from 0), not at {places}"
             hint = f"{case} a target stands under each mask, and 0 elsewhere"
             asked = np.isin(np.arange(L), hidden)
             yield np.array_equal(targets[row], np.where(asked, items[row], 0)), hint
@@ -117,27 +75,16 @@ def question(answer):
         max_len, mask = int(rng.integers(2, 7)), 50
         histories = [rng.integers(1, 50, size=rng.integers(1, 10)) for _ in range(3)]
         found = raw(answer(histories, max_len, mask))
-        hint = (
-            f"3 histories, max_len {max_len}: shape {(3, max_len)}, not {found.shape}"
-        )
+        hint = f"3 histories, max_len {max_len}: shape {(3, max_len)}, not {found.shape}"
         yield found.shape == (3, max_len), hint
-        yield (
-            found.dtype.kind in "iu",
-            f"tokens are whole numbers (int), not {found.dtype}",
-        )
+        yield found.dtype.kind in "iu", f"tokens are whole numbers (int), not {found.dtype}"
         for row, history in zip(found.tolist(), histories, strict=True):
             case = f"history {history.tolist()}, max_len {max_len}, mask {mask}:"
             yield row[-1] == mask, f"{case} the last token is the mask, not {row[-1]}"
             kept = [token for token in row[:-1] if token]
-            hint = (
-                f"{case} beside the mask there is room for {max_len - 1}: the newest, "
-                f"in order; not {kept}"
-            )
+            hint = f"{case} beside the mask there is room for {max_len - 1}: the newest, in order; not {kept}"
             yield kept == history.tolist()[max(0, len(history) - max_len + 1) :], hint
-            yield (
-                row[: max_len - 1 - len(kept)] == [0] * (max_len - 1 - len(kept)),
-                f"{case} pad on the left",
-            )
+            yield row[: max_len - 1 - len(kept)] == [0] * (max_len - 1 - len(kept)), f"{case} pad on the left"
 
 
 @of_function
@@ -149,12 +96,8 @@ def cloze_loss(answer):
     yield close(value, np.log(4)), f"{hint}, you say {value}"
     for rng in cases():
         B, L, n_items = (int(x) for x in rng.integers(2, 6, size=3))
-        logits = np.concatenate(
-            [np.full((B, L, 1), -np.inf), rng.normal(0, 2, (B, L, n_items))], axis=2
-        )
-        targets = np.where(
-            rng.random((B, L)) < 0.5, rng.integers(1, n_items + 1, (B, L)), 0
-        )
+        logits = np.concatenate([np.full((B, L, 1), -np.inf), rng.normal(0, 2, (B, L, n_items))], axis=2)
+        targets = np.where(rng.random((B, L)) < 0.5, rng.integers(1, n_items + 1, (B, L)), 0)
         targets[0, 0] = 1
         terms = [
             np.log(np.exp(logits[place][1:]).sum()) - logits[place][targets[place]]
@@ -162,10 +105,7 @@ def cloze_loss(answer):
             if targets[place]
         ]
         value = answer(logits, targets)
-        hint = (
-            f"{len(terms)} of {B * L} positions are hidden, with a mean of "
-            f"{np.mean(terms):.4f} nats"
-        )
+        hint = f"{len(terms)} of {B * L} positions are hidden, with a mean of {np.mean(terms):.4f} nats"
         yield close(value, np.mean(terms)), f"{hint}, you say {value}"
 
 
@@ -177,62 +117,39 @@ def asked_as_in_the_end(answer):
     chance = np.mean([hidden == (0, 0, 1) for hidden in ways])
     none = np.mean([hidden == (0, 0, 0) for hidden in ways])
     yield not near(answer, 0.2), "beside the one window in five there is chance"
-    hint = (
-        "if chance hides nothing, one film is drawn to be hidden: it may be the newest"
-    )
+    hint = "if chance hides nothing, one film is drawn to be hidden: it may be the newest"
     yield not near(answer, 0.2 + 0.8 * chance), hint
-    hint = (
-        "if chance hides nothing, one of the three films is drawn, and only sometimes "
-        "the newest"
-    )
+    hint = "if chance hides nothing, one of the three films is drawn, and only sometimes the newest"
     yield not near(answer, 0.2 + 0.8 * (chance + none)), hint
     hint = (
-        "list the 8 ways to hide or show three films: which leave the newest alone "
-        "hidden, and which nothing?"
+        "list the 8 ways to hide or show three films: which leave the newest alone hidden, and which nothing?"
     )
     yield near(answer, 0.2 + 0.8 * (chance + none / 3), rtol=2e-3), hint
 
 
 @of_function
 def welch(answer):
-    """2.4.7: ``welch(a, b)``: the ends of the 95 % Welch interval of mean(a) - mean(b)."""
+    """2.4.7: ``welch(a, b)``: ends of the 95 % Welch interval of mean(a) - mean(b)."""
     for rng in cases():
-        a, b = (
-            rng.normal(0.2, rng.uniform(0.01, 0.1), size=rng.integers(3, 9))
-            for _ in range(2)
-        )
+        a, b = (rng.normal(0.2, rng.uniform(0.01, 0.1), size=rng.integers(3, 9)) for _ in range(2))
         found = array(answer(a, b))
         yield found.shape == (2,), "return two numbers: (low, high)"
         low, high = found
         yield low < high, f"the lower end comes first, not ({low:.4f}, {high:.4f})"
-        middle, expected = (
-            a.mean() - b.mean(),
-            stats.ttest_ind(a, b, equal_var=False).confidence_interval(),
-        )
-        hint = (
-            f"the middle is mean(a) - mean(b) = {middle:.4f}, not "
-            f"{(low + high) / 2:.4f}"
-        )
+        middle, expected = a.mean() - b.mean(), stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+        hint = f"the middle is mean(a) - mean(b) = {middle:.4f}, not {(low + high) / 2:.4f}"
         yield close((low + high) / 2, middle), hint
         margin = (expected.high - expected.low) / 2
-        hint = (
-            f"{len(a)} and {len(b)} values: the margin is {margin:.5f}, you have "
-            f"{(high - low) / 2:.5f}; "
-        )
-        yield (
-            close((high - low) / 2, margin),
-            f"{hint}variances divide by m - 1, and by m for a mean",
-        )
+        hint = f"{len(a)} and {len(b)} values: the margin is {margin:.5f}, you have {(high - low) / 2:.5f}; "
+        yield close((high - low) / 2, margin), f"{hint}variances divide by m - 1, and by m for a mean"
 
 
 def toy_model(rng, n_tokens):
-    """Return a function from tokens to log-probabilities (n_tokens + 1,) in which every place counts."""
+    """Return a function from tokens to log-probabilities; every place counts."""
     table = rng.normal(size=(20, n_tokens + 2, n_tokens + 1))
 
     def log_p(tokens):
-        z = sum(
-            table[age, int(token)] for age, token in enumerate(reversed(list(tokens)))
-        )
+        z = sum(table[age, int(token)] for age, token in enumerate(reversed(list(tokens))))
         z[0] = -np.inf
         return z - np.log(np.exp(z).sum())
 
@@ -246,24 +163,15 @@ def ablate(answer):
         log_p, length, mask = toy_model(rng, 6), int(rng.integers(2, 6)), 7
         history = [int(item) for item in rng.permutation(6)[:length] + 1]
         found = array(answer(log_p, history, mask))
-        yield (
-            found.shape == (length,),
-            f"{length} films have {length} effects, not {found.shape}",
-        )
+        yield found.shape == (length,), f"{length} films have {length} effects, not {found.shape}"
         before = log_p([*history, mask])
         best = max(range(1, 7), key=lambda j: before[j])
         for s in range(length):
-            tokens = [
-                mask if t == s else item for t, item in enumerate([*history, mask])
-            ]
+            tokens = [mask if t == s else item for t, item in enumerate([*history, mask])]
             effect = before[best] - log_p(tokens)[best]
-            case = (
-                f"history {history}, film {best} is the most probable; with a mask for "
-                f"film {history[s]}"
-            )
+            case = f"history {history}, film {best} is the most probable; with a mask for film {history[s]}"
             hint = (
-                f"{case} its ln p changes by {-effect:.4f}, so the effect is "
-                f"{effect:.4f}, not {found[s]:.4f}"
+                f"{case} its ln p changes by {-effect:.4f}, so the effect is {effect:.4f}, not {found[s]:.4f}"
             )
             yield close(found[s], effect), hint
 

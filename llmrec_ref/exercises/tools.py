@@ -7,7 +7,7 @@ import numpy as np
 
 
 def raw(value):
-    """Return an array of the answer's own type, or NaN without axes where rows differ in length."""
+    """Return an array of its own type, or one NaN where rows differ in length."""
     try:
         return np.asarray(value)
     except ValueError:
@@ -18,29 +18,25 @@ def floats(value):
     """Return an array of floats, or None where ``value`` is not made of numbers."""
     try:
         found = raw(value)
-        return (
-            found.astype(float)
-            if found.dtype.kind in "iufO" and value is not None
-            else None
-        )
+        return found.astype(float) if found.dtype.kind in "iufO" and value is not None else None
     except (TypeError, ValueError):
         return None
 
 
 def array(value):
-    """Return an array of floats, or NaN without axes where ``value`` is not made of numbers."""
+    """Return an array of floats, or NaN without axes where a part is no number."""
     found = floats(value)
     return np.asarray(np.nan) if found is None else found
 
 
 def number(value):
-    """Return one number of any kind (an int, a Fraction, an array without axes) as a float, else None."""
+    """Return one number of any kind (int, Fraction, array) as a float, else None."""
     found = floats(value)
     return found.item() if found is not None and found.ndim == 0 else None
 
 
 def parts(value, n):
-    """Return the n things in a tuple, list, array or iterator as a list, or None if it is not n things."""
+    """Return the n things in a tuple, list, array or iterator as a list, else None."""
     try:
         found = None if isinstance(value, str | dict | set) else list(value)
     except TypeError:
@@ -49,15 +45,13 @@ def parts(value, n):
 
 
 def close(value, expected, rtol=1e-5, atol=1e-6):
-    """Return whether ``value`` holds numbers, has the shape of ``expected`` and is about equal to it."""
+    """Return whether ``value`` has the shape of ``expected`` and about its numbers."""
     value = array(value)
-    return value.shape == np.shape(expected) and np.allclose(
-        value, expected, rtol=rtol, atol=atol
-    )
+    return value.shape == np.shape(expected) and np.allclose(value, expected, rtol=rtol, atol=atol)
 
 
 def near(value, expected, rtol=1e-5):
-    """Return whether a number differs from the expected one by a share ``rtol`` of it at most."""
+    """Return whether a number is the expected one but for a share ``rtol`` of it."""
     return close(value, expected, rtol=rtol, atol=0)
 
 
@@ -67,14 +61,12 @@ def cases(n=20):
 
 
 def padded(rng, B, L):
-    """Return random items int (B, L), padded on the left: one item a row at least, and often no padding."""
-    return np.where(
-        np.arange(L) < rng.integers(0, L, size=(B, 1)), 0, rng.integers(1, 9, (B, L))
-    )
+    """Return random items int (B, L), padded on the left, at least one item a row."""
+    return np.where(np.arange(L) < rng.integers(0, L, size=(B, 1)), 0, rng.integers(1, 9, (B, L)))
 
 
 def same(after, before):
-    """Return whether an argument is still what it was: lists, arrays with NaN, numbers, functions."""
+    """Return whether an argument is still what it was, NaN included."""
     if isinstance(before, list | tuple):
         return len(after) == len(before) and all(map(same, after, before))
     if isinstance(before, np.ndarray):
@@ -98,7 +90,7 @@ def of_number(hint="give one number, such as 0.25 or 1 / 4"):
 
 
 def of_function(checker):
-    """Make a checker of a function; each call gets copies, and a change to them is the first thing told."""
+    """Make a checker of a function; a change to what it was given is told first."""
 
     @wraps(checker)
     def pairs(answer):

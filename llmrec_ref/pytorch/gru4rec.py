@@ -55,22 +55,20 @@ class GRU4Rec(ItemModel):
         )
         self.dropout = nn.Dropout(dropout)
         self.initialise(seed)
-        with (
-            torch.no_grad()
-        ):  # N(0, 1/D) instead: a state that passes through small matrices learns late
+        # N(0, 1/D) instead: a state that passes through small matrices learns late
+        with torch.no_grad():
             for weight in self.recurrent.parameters():
                 weight *= dim**-0.5 / 0.02
 
     def encode(self, item_ids):
-        """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L), padded left with 0."""
+        """Hidden states float32 (B, L, D) of left-padded ``item_ids`` int64 (B, L)."""
         L = item_ids.shape[1]
         # a state must not start in the padding: move it to the right, where it comes
         # after all that counts
         n_padding = (item_ids == 0).sum(1, keepdim=True)  # (B, 1)
         step = torch.arange(L, device=item_ids.device)
-        x = self.dropout(
-            self.items(item_ids.gather(1, (step + n_padding) % L))
-        )  # (B, L, D)
+        # (B, L, D)
+        x = self.dropout(self.items(item_ids.gather(1, (step + n_padding) % L)))
         for layer in self.recurrent:
             x = self.dropout(layer(x)[0])
         back = (step - n_padding) % L  # (B, L)

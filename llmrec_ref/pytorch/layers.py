@@ -16,12 +16,11 @@ class Attention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x, visible):
-        """Map float32 (B, L, D) to the same; ``visible`` bool (B, 1, L, L): may query see key?"""
+        """Map float32 (B, L, D); ``visible`` bool (B, 1, L, L): may query see key?"""
         B, L, D = x.shape
         heads = (B, L, self.n_heads, D // self.n_heads)
-        q, k, v = (
-            y.view(heads).transpose(1, 2) for y in self.qkv(x).chunk(3, -1)
-        )  # (B, H, L, D/H)
+        # (B, H, L, D/H)
+        q, k, v = (y.view(heads).transpose(1, 2) for y in self.qkv(x).chunk(3, -1))
         p = self.dropout if self.training else 0.0
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=p)
         return self.out(x.transpose(1, 2).reshape(B, L, D))
@@ -42,6 +41,5 @@ class Block(nn.Module):
     def forward(self, x, visible):
         """Map float32 (B, L, D) to the same; ``visible`` as in `Attention`."""
         x = x + self.dropout(self.attention(self.norm1(x), visible))
-        return x + self.dropout(
-            self.outer(F.relu(self.inner(self.norm2(x))))
-        )  # (B, L, D)
+        # (B, L, D)
+        return x + self.dropout(self.outer(F.relu(self.inner(self.norm2(x)))))

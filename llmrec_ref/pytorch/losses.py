@@ -41,7 +41,7 @@ def cross_entropy(logits, targets):
 
 
 def binary_cross_entropy(logits, labels, valid):
-    """Mean of -y log sigmoid(z) - (1 - y) log(1 - sigmoid(z)) over the positions that count.
+    """Mean of -y log sigmoid(z) - (1 - y) log(1 - sigmoid(z)) where it counts.
 
     Args:
         logits: float32 (...), finite.
@@ -61,7 +61,7 @@ def full_softmax(hidden, table, targets):
 
 
 def chunked_softmax(hidden, table, targets):
-    """Cross-entropy over the catalogue that holds the logits of `CHUNK` targets at a time.
+    """Cross-entropy over the catalogue, with the logits of `CHUNK` targets at a time.
 
     Its gradient, probability minus target, is made chunk by chunk on the way forward,
     so that backward needs no logits: memory grows with the targets and with the
@@ -108,12 +108,12 @@ def sampled_softmax(hidden, table, targets, negatives, log_counts):
 
 
 def bce(hidden, table, targets, negatives):
-    """Binary cross-entropy of the target, a yes, and of its negatives, each a no: `gbce` with t = 0."""
+    """Binary cross-entropy of the target and its negatives: `gbce` with t = 0."""
     return gbce(hidden, table, targets, negatives, t=0.0)
 
 
 def gbce(hidden, table, targets, negatives, t=CALIBRATION):
-    r"""Generalised binary cross-entropy, which undoes the over-confidence that negative sampling causes.
+    r"""Generalised binary cross-entropy: undoes the over-confidence of sampling.
 
     .. math:: -\beta \ln \sigma(z_y) - \sum_j \ln(1 - \sigma(z_j)), \qquad
         \beta = 1 - t (1 - \alpha), \quad \alpha = k / (n - 1)
@@ -139,7 +139,7 @@ TRAINING = {  # what `fit` takes by name
 
 
 def of_batch(loss):
-    """Make a function of a model and a batch of `objectives.Ranking`, from a loss's name or itself."""
+    """Make of a loss, or its name, a function of model and `Ranking`'s batch."""
     function = loss if callable(loss) else TRAINING[loss]
 
     def batch_loss(model, batch):
@@ -161,7 +161,7 @@ def _logits(hidden, table):
 
 
 def _pair_logits(hidden, table, targets, negatives):
-    """Logits of the targets (N,), and of the negatives (N, k), -inf where a negative is the target."""
+    """Logits of targets (N,) and negatives (N, k), -inf where one is the target."""
     negative = torch.einsum("nd,nkd->nk", hidden, F.embedding(negatives, table))
     negative = negative.masked_fill(targets[:, None] == negatives, -torch.inf)
     return (hidden * F.embedding(targets, table)).sum(1), negative

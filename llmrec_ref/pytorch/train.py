@@ -1,6 +1,7 @@
 """Training, and run folders, in PyTorch."""
 
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,26 +17,17 @@ from llmrec_ref.pytorch.sasrec import SASRec
 from llmrec_ref.pytorch.weights import get_state, get_weights, set_state, set_weights
 from llmrec_ref.training import Progress, Settings, check_catalogue
 
-MODELS = {
-    model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)
-}  # what a run folder may hold
+# what a run folder may hold
+MODELS = {model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)}
 # of AdamW: PyTorch and Keras add it at different places, so it must not matter
 EPSILON = 1e-12
 
 
 @keep_memory()
 def fit(
-    model,
-    split,
-    *,
-    objective=None,
-    resume=None,
-    run=None,
-    device="cpu",
-    progress=True,
-    measure=None,
-    **settings,
-):
+    model, split, *, objective=None, resume=None, run=None, device="cpu", progress=True,
+    measure=None, **settings,
+):  # fmt: skip
     """Train a model with AdamW and leave it with the weights of its best epoch.
 
     Args:
@@ -78,28 +70,21 @@ def fit(
     run.begin(model, split, "pytorch")
     if progress and hasattr(objective, "n_targets"):
         print(f"{objective.n_targets:,} training targets an epoch")
-
+    step = partial(_step, model, batch_loss, optimizer, settings)
+    epochs = range(len(done.rows), settings.epochs)
+    bar = tqdm(epochs, desc="epochs", disable=not progress)
     try:
         # seeding one device seeds all
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            bar = tqdm(
-                range(len(done.rows), settings.epochs),
-                desc="epochs",
-                disable=not progress,
-            )
             for epoch in bar:
                 if done.over:
                     break
                 clock = time.perf_counter()
-                loss = _epoch(
-                    model,
-                    objective,
-                    batch_loss,
-                    optimizer,
-                    settings,
-                    epoch,
-                    bar.disable,
-                )
+                rng = np.random.default_rng([settings.seed, epoch])
+                batches = objective.batches(rng)
+                torch.manual_seed(int(rng.integers(2**32)))  # dropout
+                model.train()
+                loss = _epoch(batches, step, epoch * len(batches), bar.disable)
                 seconds = time.perf_counter() - clock
                 done.end_epoch(model.eval(), get_weights(model), loss, seconds)
                 bar.set_postfix(done.rows[-1] if done.rows else {})
@@ -121,7 +106,7 @@ def _optimizer(model, settings):
 
 
 def _resume(folder, model, split, optimizer):
-    """Give model and optimiser a run folder's state; return what `Progress` goes on from."""
+    """Give model and optimiser a run folder's state; return `Progress`'s start."""
     arrays, start = runs.read_resume(folder, model, split, "pytorch")
     set_state(model, optimizer, arrays)
     return start
@@ -136,40 +121,32 @@ def _check_device(device):
         raise ValueError(f"PyTorch has no device {device!r} here: {message}") from error
 
 
-def _epoch(model, objective, batch_loss, optimizer, settings, epoch, quiet):
-    """Train for one epoch, and return the mean of its batches' losses."""
-    rng = np.random.default_rng([settings.seed, epoch])
-    batches, total = objective.batches(rng), 0.0
-    torch.manual_seed(int(rng.integers(2**32)))  # dropout
-    device = next(model.parameters()).device
-    model.train()
+def _epoch(batches, step, n_before, quiet):
+    """Take a step for each batch, and return the mean of their losses."""
     bar = tqdm(batches, desc="steps", delay=5, leave=False, disable=quiet)
-    for step, batch in enumerate(bar, start=epoch * len(batches) + 1):
-        optimizer.param_groups[0]["lr"] = settings.lr * min(
-            1, step / max(1, settings.warmup)
-        )
-        batch = {
-            name: torch.from_numpy(array).to(device) for name, array in batch.items()
-        }
-        loss = batch_loss(model, batch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += loss.item()
-    return total / len(batches)
+    return sum(step(batch, n) for n, batch in enumerate(bar, n_before + 1)) / len(
+        batches
+    )
+
+
+def _step(model, batch_loss, optimizer, settings, batch, number):
+    """Take a step, numbered from 1 over all epochs, and return the batch's loss."""
+    warm = min(1, number / max(1, settings.warmup))
+    optimizer.param_groups[0]["lr"] = settings.lr * warm
+    device = next(model.parameters()).device
+    arrays = batch.items()
+    batch = {name: torch.from_numpy(array).to(device) for name, array in arrays}
+    loss = batch_loss(model, batch)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
 
 
 def save(
-    model,
-    split,
-    folder,
-    *,
-    dataset=None,
-    history=None,
-    data=None,
-    metrics=None,
+    model, split, folder, *, dataset=None, history=None, data=None, metrics=None,
     overwrite=False,
-):
+):  # fmt: skip
     """Write a run folder: all that is needed to score elsewhere, in either framework.
 
     Args:

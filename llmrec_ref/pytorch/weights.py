@@ -6,7 +6,7 @@ from llmrec_ref.runs import check_weights
 
 
 def get_weights(model):
-    """Return a copy of all of a model's weights, frozen ones too: dict of arrays by name."""
+    """Return a copy of all weights, frozen ones too: dict of arrays by name."""
     return {
         name: weight.detach().cpu().numpy().copy()
         for name, weight in model.state_dict().items()
@@ -14,7 +14,7 @@ def get_weights(model):
 
 
 def set_weights(model, weights):
-    """Give a model the weights of `get_weights`, of either framework; ValueError if they do not fit."""
+    """Undo `get_weights` of either framework; ValueError if the weights do not fit."""
     check_weights(weights, model.state_dict())
     model.load_state_dict(
         {name: torch.from_numpy(weight) for name, weight in weights.items()}
@@ -22,7 +22,7 @@ def set_weights(model, weights):
 
 
 def get_state(model, optimizer):
-    """Return weights and AdamW's moments as one dict of arrays, all that the next epoch depends on."""
+    """Return weights and AdamW's moments, all that the next epoch needs, by name."""
     moments = {
         f"optimizer.{number}.{name}": value.cpu().numpy().copy()
         for number, state in optimizer.state_dict()["state"].items()

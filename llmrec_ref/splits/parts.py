@@ -23,7 +23,8 @@ class Queries:
         return len(self.histories)
 
     def __repr__(self):
-        return f"Queries({_lengths('histories', self.histories)}, {'no ' * (self.times is None)}times)"
+        no = "no " * (self.times is None)
+        return f"Queries({_lengths('histories', self.histories)}, {no}times)"
 
     def __getitem__(self, rows):
         """Return the queries of a slice or of an array of row numbers."""
@@ -59,7 +60,8 @@ class Part:
 
     def __repr__(self):
         targets = _lengths("targets", self.targets)
-        return f"Part({self.queries!r}, {targets}, repeats={self.repeats}, n_left_out={self.n_left_out})"
+        rest = f"repeats={self.repeats}, n_left_out={self.n_left_out}"
+        return f"Part({self.queries!r}, {targets}, {rest})"
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Split:
         return f"Split(n_items={self.n_items},\n{parts})"
 
     def n_unseen_targets(self, part):
-        """Count the targets that occur nowhere in training; they stay in the metrics."""
+        """Count the targets that are nowhere in training; they stay in the metrics."""
         targets, _ = flatten(part.targets)
         trained_on, _ = flatten(self.train.queries.histories)
         return int((~np.isin(targets, trained_on)).sum())

@@ -66,8 +66,8 @@ class BERT4Rec(ItemModel):
     ):
         super().__init__()
         self.config = dict(
-            n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads, max_len=max_len, dropout=dropout,
-            mask_probability=mask_probability,
+            n_items=n_items, dim=dim, n_layers=n_layers, n_heads=n_heads,
+            max_len=max_len, dropout=dropout, mask_probability=mask_probability,
         )  # fmt: skip
         check_config(self.config)
         self.objective = Cloze(max_len, n_items + 1, mask_probability)
@@ -89,7 +89,7 @@ class BERT4Rec(ItemModel):
         self(np.zeros((1, max_len), np.int64))  # makes the weights
 
     def encode(self, item_ids):
-        """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L), padded left with 0, L <= max_len."""
+        """Hidden states float32 (B, L, D) of left-padded ``item_ids`` int64 (B, L)."""
         L = ops.shape(item_ids)[1]
         age = ops.arange(L - 1, -1, -1)  # the newest token has position 0
         x = self.dropout(self.items(item_ids) + self.positions(age))  # (B, L, D)

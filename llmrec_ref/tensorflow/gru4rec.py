@@ -58,26 +58,27 @@ class GRU4Rec(ItemModel):
         wide = keras.initializers.RandomNormal(stddev=dim**-0.5, seed=draw.seed)
         self.recurrent = [
             layers.GRU(
-                dim, return_sequences=True, kernel_initializer=wide, recurrent_initializer=wide,
+                dim,
+                return_sequences=True,
+                kernel_initializer=wide,
+                recurrent_initializer=wide,
                 name=f"recurrent.{i}",
             )
             for i in range(n_layers)
-        ]  # fmt: skip
+        ]
         self.dropouts = [layers.Dropout(dropout) for _ in range(n_layers + 1)]
         self(np.zeros((1, max_len), np.int64))  # makes the weights
 
     def encode(self, item_ids):
-        """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L), padded left with 0."""
+        """Hidden states float32 (B, L, D) of left-padded ``item_ids`` int64 (B, L)."""
         L = ops.shape(item_ids)[1]
         # a state must not start in the padding: move it to the right, where it comes
         # after all that counts
-        n_padding = ops.sum(
-            ops.cast(item_ids == 0, "int32"), axis=1, keepdims=True
-        )  # (B, 1)
+        # (B, 1)
+        n_padding = ops.sum(ops.cast(item_ids == 0, "int32"), axis=1, keepdims=True)
         step = ops.arange(L)
-        x = self.items(
-            ops.take_along_axis(item_ids, (step + n_padding) % L, axis=1)
-        )  # (B, L, D)
+        # (B, L, D)
+        x = self.items(ops.take_along_axis(item_ids, (step + n_padding) % L, axis=1))
         x = self.dropouts[0](x)
         for layer, dropout in zip(self.recurrent, self.dropouts[1:], strict=True):
             x = dropout(layer(x))

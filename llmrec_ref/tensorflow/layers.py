@@ -17,14 +17,13 @@ class Attention(layers.Layer):
         self.dropout = layers.Dropout(dropout)
 
     def call(self, x, visible):
-        """Map float32 (B, L, D) to the same; ``visible`` bool (B, 1, L, L): may query see key?"""
+        """Map float32 (B, L, D); ``visible`` bool (B, 1, L, L): may query see key?"""
         B, L, D = ops.shape(x)
         heads = (B, L, self.n_heads, D // self.n_heads)
         q, k, v = (ops.reshape(y, heads) for y in ops.split(self.qkv(x), 3, axis=-1))
         similarity = ops.einsum("bqhd,bkhd->bhqk", q, k) / (D // self.n_heads) ** 0.5
-        weights = self.dropout(
-            ops.softmax(ops.where(visible, similarity, -np.inf))
-        )  # (B, H, L, L)
+        # (B, H, L, L)
+        weights = self.dropout(ops.softmax(ops.where(visible, similarity, -np.inf)))
         x = ops.einsum("bhqk,bkhd->bqhd", weights, v)
         return self.out(ops.reshape(x, (B, L, D)))
 
@@ -45,6 +44,5 @@ class Block(layers.Layer):
     def call(self, x, visible):
         """Map float32 (B, L, D) to the same; ``visible`` as in `Attention`."""
         x = x + self.dropout1(self.attention(self.norm1(x), visible))
-        return x + self.dropout2(
-            self.outer(ops.relu(self.inner(self.norm2(x))))
-        )  # (B, L, D)
+        # (B, L, D)
+        return x + self.dropout2(self.outer(ops.relu(self.inner(self.norm2(x)))))

@@ -47,7 +47,7 @@ def cross_entropy(logits, targets):
 
 
 def binary_cross_entropy(logits, labels, valid):
-    """Mean of -y log sigmoid(z) - (1 - y) log(1 - sigmoid(z)) over the positions that count.
+    """Mean of -y log sigmoid(z) - (1 - y) log(1 - sigmoid(z)) where it counts.
 
     Args:
         logits: float32 (...), finite.
@@ -68,7 +68,7 @@ def full_softmax(hidden, table, targets):
 
 
 def chunked_softmax(hidden, table, targets):
-    """Cross-entropy over the catalogue that holds the logits of `CHUNK` positions at a time.
+    """Cross-entropy over the catalogue, with the logits of `CHUNK` positions at a time.
 
     Its gradient, probability minus target, is made chunk by chunk on the way forward,
     so that backward needs no logits: memory grows with the positions and with the
@@ -89,27 +89,18 @@ def chunked_softmax(hidden, table, targets):
             total += tf.reduce_sum(h * likely) - tf.reduce_sum(
                 tf.math.log(tf.reduce_max(p, axis=1))
             )
-            return (
-                i + 1,
-                total,
-                grad_hidden.write(i, p @ table),
-                grad_table + tf.matmul(p, h, transpose_a=True),
-            )
+            grad = tf.matmul(p, h, transpose_a=True)
+            return i + 1, total, grad_hidden.write(i, p @ table), grad_table + grad
 
         n_chunks = tf.maximum(1, (n_targets + CHUNK - 1) // CHUNK)
-        rows = tf.TensorArray(
-            hidden.dtype,
-            n_chunks,
-            infer_shape=False,
-            element_shape=(None, table.shape[1]),
-        )
+        shapes = dict(infer_shape=False, element_shape=(None, table.shape[1]))
+        rows = tf.TensorArray(hidden.dtype, n_chunks, **shapes)
         start = 0, tf.zeros((), hidden.dtype), rows, tf.zeros_like(table)
         _, total, rows, grad_table = tf.while_loop(
             lambda i, *_: i < n_chunks, chunk, start, parallel_iterations=1
         )
-        grad_hidden = rows.concat() - tf.gather(
-            table, targets
-        )  # the target's share: probability minus one
+        # the target's share: probability minus one
+        grad_hidden = rows.concat() - tf.gather(table, targets)
         grad_table = tf.tensor_scatter_nd_sub(grad_table, targets[:, None], hidden)
         count = tf.cast(tf.maximum(n_targets, 1), hidden.dtype)
 
@@ -129,19 +120,18 @@ def sampled_softmax(hidden, table, targets, negatives, log_counts):
     (Bengio and Senecal, IEEE Transactions on Neural Networks 19(4), 2008).
     """
     positive, negative = _pair_logits(hidden, table, targets, negatives)
-    logits = ops.concatenate(
-        [positive[:, None], negative - log_counts], axis=1
-    )  # (N, 1 + k)
+    # (N, 1 + k)
+    logits = ops.concatenate([positive[:, None], negative - log_counts], axis=1)
     return _mean(ops.logsumexp(logits, axis=1) - positive, targets)
 
 
 def bce(hidden, table, targets, negatives):
-    """Binary cross-entropy of the target, a yes, and of its negatives, each a no: `gbce` with t = 0."""
+    """Binary cross-entropy of the target and its negatives: `gbce` with t = 0."""
     return gbce(hidden, table, targets, negatives, t=0.0)
 
 
 def gbce(hidden, table, targets, negatives, t=CALIBRATION):
-    r"""Generalised binary cross-entropy, which undoes the over-confidence that negative sampling causes.
+    r"""Generalised binary cross-entropy: undoes the over-confidence of sampling.
 
     .. math:: -\beta \ln \sigma(z_y) - \sum_j \ln(1 - \sigma(z_j)), \qquad
         \beta = 1 - t (1 - \alpha), \quad \alpha = k / (n - 1)
@@ -167,7 +157,7 @@ TRAINING = {  # what `fit` takes by name
 
 
 def of_batch(loss):
-    """Make a function of a model and a batch of `objectives.Ranking`, from a loss's name or itself."""
+    """Make of a loss, or its name, a function of model and `Ranking`'s batch."""
     function = loss if callable(loss) else TRAINING[loss]
 
     def batch_loss(model, batch):
@@ -194,7 +184,7 @@ def _logits(hidden, table):
 
 
 def _pair_logits(hidden, table, targets, negatives):
-    """Logits of the targets (N,), and of the negatives (N, k), very low where a negative is the target."""
+    """Logits of targets (N,) and negatives (N, k), very low where one is the target."""
     negative = tf.einsum("nd,nkd->nk", hidden, tf.gather(table, negatives))
     hits = ops.cast(
         targets[:, None] == ops.cast(negatives, targets.dtype), hidden.dtype

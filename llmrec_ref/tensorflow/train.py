@@ -23,9 +23,8 @@ from llmrec_ref.tensorflow.weights import (
 )
 from llmrec_ref.training import Progress, Settings, check_catalogue
 
-MODELS = {
-    model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)
-}  # what a run folder may hold
+# what a run folder may hold
+MODELS = {model.__name__: model for model in (GRU4Rec, SASRec, BERT4Rec)}
 # of AdamW: PyTorch and Keras add it at different places, so it must not matter
 EPSILON = 1e-12
 
@@ -59,7 +58,7 @@ class Trainer(keras.Model):
 
 
 class Epochs(keras.callbacks.Callback):
-    """Makes the batches and seeds dropout before each epoch; validates and records after it."""
+    """Makes batches and seeds dropout before an epoch; validates and records after."""
 
     def __init__(self, trained, objective, settings, progress, bar, run):
         super().__init__()
@@ -93,9 +92,8 @@ class Epochs(keras.callbacks.Callback):
         }
         batches = tf.data.Dataset.from_generator(self.steps, output_signature=spec)
         options = tf.data.Options()
-        options.autotune.enabled = (
-            False  # an epoch's end may wait a second for the tuning thread
-        )
+        # an epoch's end may wait a second for the tuning thread
+        options.autotune.enabled = False
         return batches.with_options(options).apply(
             tf.data.experimental.assert_cardinality(len(first))
         )
@@ -120,17 +118,9 @@ class Epochs(keras.callbacks.Callback):
 
 @keep_memory()
 def fit(
-    model,
-    split,
-    *,
-    objective=None,
-    resume=None,
-    run=None,
-    device="cpu",
-    progress=True,
-    measure=None,
-    **settings,
-):
+    model, split, *, objective=None, resume=None, run=None, device="cpu", progress=True,
+    measure=None, **settings,
+):  # fmt: skip
     """Train a model with AdamW and leave it with the weights of its best epoch.
 
     Args:
@@ -183,9 +173,8 @@ def fit(
         tqdm(total=end - begin, desc="epochs", disable=not progress) as bar,
     ):
         trainer = Trainer(model, batch_loss)
-        trainer.compile(
-            optimizer, jit_compile=False
-        )  # XLA's matrix products are slower on CPUs
+        # XLA's matrix products are slower on CPUs
+        trainer.compile(optimizer, jit_compile=False)
         epochs = Epochs(model, objective, settings, done, bar, run)
         options = dict(callbacks=[epochs], shuffle=False, verbose=0)
         try:
@@ -198,7 +187,7 @@ def fit(
 
 
 def _resume(folder, model, split, optimizer):
-    """Give model and optimiser a run folder's state; return what `Progress` goes on from."""
+    """Give model and optimiser a run folder's state; return `Progress`'s start."""
     arrays, start = runs.read_resume(folder, model, split, "tensorflow")
     set_state(model, optimizer, arrays)
     return start
@@ -216,16 +205,9 @@ def _check_device(device):
 
 
 def save(
-    model,
-    split,
-    folder,
-    *,
-    dataset=None,
-    history=None,
-    data=None,
-    metrics=None,
+    model, split, folder, *, dataset=None, history=None, data=None, metrics=None,
     overwrite=False,
-):
+):  # fmt: skip
     """Write a run folder: all that is needed to score elsewhere, in either framework.
 
     Args:

@@ -1,4 +1,4 @@
-"""Weights under PyTorch's names and in its layouts: what run folders hold and `parity` copies."""
+"""Weights under PyTorch's names, in its layouts, for run folders and `parity`."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ GRU_NAMES = {
 
 
 def get_weights(model):
-    """Return a copy of all of a model's weights, frozen ones too: dict of arrays by PyTorch's names."""
+    """Return a copy of all weights, frozen too: dict of arrays by PyTorch's names."""
     weights = {}
     for variable in model.weights:
         array = _layout(variable, variable.numpy())
@@ -33,7 +33,7 @@ def get_weights(model):
 
 
 def set_weights(model, weights):
-    """Give a model the weights of `get_weights`, of either framework; ValueError if they do not fit."""
+    """Undo `get_weights` of either framework; ValueError if the weights do not fit."""
     check_weights(weights, get_weights(model))
     for variable in model.weights:
         arrays = [weights[name] for name in _names(variable)]
@@ -45,7 +45,7 @@ def set_weights(model, weights):
 
 
 def _names(variable):
-    """``sas_rec/blocks.0/norm1/gamma`` is ``blocks.0.norm1.weight``; a GRU's two biases are one variable."""
+    """``sas_rec/blocks.0/norm1/gamma`` is ``blocks.0.norm1.weight``, and so on."""
     *layers, last = variable.path.split("/")[1:]
     if layers[-1:] == ["gru_cell"]:
         return [".".join([*layers[:-1], name]) for name in GRU_NAMES[last]]
@@ -53,7 +53,7 @@ def _names(variable):
 
 
 def _layout(variable, array, back=False):
-    """Keras' kernels are (in, out), PyTorch's (out, in); a GRU's gates are z, r, h here and r, z, h there."""
+    """Turn Keras' kernels (in, out) and gates z, r, h into (out, in) and r, z, h."""
     if variable.path.endswith("kernel") and back:
         array = array.T
     if "/gru_cell/" in variable.path:
@@ -72,7 +72,7 @@ def dropout_seeds(model):
 
 
 def get_state(model, optimizer):
-    """Return weights and AdamW's variables as one dict of arrays, all that the next epoch depends on."""
+    """Return weights and AdamW's variables, all that the next epoch needs, by name."""
     moments = {
         f"optimizer.{i}": np.asarray(variable)
         for i, variable in enumerate(optimizer.variables)
