@@ -1,5 +1,6 @@
 import json
 import shutil
+import signal
 import sys
 from dataclasses import fields
 
@@ -253,6 +254,24 @@ def test_refit_trains_on_validation_too_and_is_tested_so(books, run, ask, monkey
     assert len(metrics[folder]["epochs"]) == told["epochs"]
     monkeypatch.chdir(tmp_path)  # the data are found again from another folder
     assert ask("evaluate", folder)["rows"] == told["rows"]
+
+
+def test_the_seed_is_that_of_the_first_weights_too(books, ask, tmp_path):
+    train = pytest.importorskip("llmrec_ref.pytorch.train", exc_type=ImportError)
+    ask("train", "--data", books, "--out", tmp_path / "run", *SMALL, "--epochs", 1, "--lr", 0, "--seed", 3)
+    model, _ = train.load(tmp_path / "run")
+    fresh = train.get_weights(type(model)(**model.config, seed=3))
+    assert all((array == fresh[name]).all() for name, array in train.get_weights(model).items())
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_ends_in_one_line_with_its_own_code(run, capsys, monkeypatch, name, code):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    monkeypatch.setattr(commands, "_winner", lambda rows: signal.raise_signal(number))
+    assert main(["evaluate", str(run)]) == code
+    assert capsys.readouterr().err.splitlines()[-1] == "stopped"
+    assert signal.getsignal(number) == before
 
 
 def test_recommend_to_a_user_shows_titles_of_unread_books(run, ask):

@@ -109,6 +109,26 @@ def test_a_full_disk_leaves_the_run_of_before(split, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_a_save_that_fails_at_any_file_leaves_the_run_of_before_whole(split, tmp_path, monkeypatch):
+    def full(file, fsync=folders.os.fsync):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(28, "No space left on device")
+        fsync(file)
+
+    write(tmp_path, split, 1, history())
+    monkeypatch.setattr(folders.os, "fsync", full)
+    for n_files in range(6):  # five, and run.json last
+        left = n_files
+        with pytest.raises(OSError, match="cannot be saved"):
+            write(tmp_path, split, 2, history(), overwrite=True)
+        assert weight(tmp_path) == 1 and len(list(tmp_path.iterdir())) == 2
+    left = 6
+    write(tmp_path, split, 2, history(), overwrite=True)
+    assert weight(tmp_path) == 2
+
+
 def test_a_folder_is_written_by_one_at_a_time(split, tmp_path):
     with Run(tmp_path / "run") as run:
         with pytest.raises(BlockingIOError, match="another training writes .*: choose another folder"):
@@ -375,6 +395,23 @@ def test_training_saves_as_it_goes_and_goes_on(framework, split, tmp_path, monke
         _, more = framework.fit(split, epochs=6, resume=tmp_path / "run", **changed)
         _, same = framework.fit(split, epochs=6, resume=tmp_path / "run")
         assert abs(losses(more)[-1] / losses(same)[-1] - 1) > 1e-4
+
+
+@pytest.mark.trains
+def test_each_better_epoch_is_saved_as_it_goes(framework, dataset, tmp_path):
+    """Without validation the last epoch is the best."""
+    saved = []
+
+    def measure(model):
+        if list(tmp_path.glob("run.json")):
+            saved.append(len(runs.read_metrics(tmp_path)["epochs"]))
+        return {}
+
+    with Run(tmp_path) as run:
+        framework.fit(leave_one_out(dataset, validation=False), run, epochs=3, measure=measure)
+    assert saved == [1, 2] and len(runs.read_metrics(tmp_path)["epochs"]) == 3
+    loaded, _ = framework.train.load(tmp_path)
+    assert not getattr(loaded, "training", False)  # in PyTorch, whether dropout is on
 
 
 @pytest.mark.trains
