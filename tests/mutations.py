@@ -437,7 +437,7 @@ MUTATIONS = [  # (file of the package, text that occurs once in it, what stands 
     ("exercises/chapter_1_2.py", "close(below[1, :2], -np.log([2, 2]))", "True", of("test_check", "1.2.3")),
     ("exercises/chapter_1_2.py", "close(long, 400 * np.log(0.1))", "True", of("test_check", "1.2.6")),
     ("exercises/chapter_1_2.py", "slope < 1e-4", "slope < 1e-1", of("test_check", "1.2.8")),
-    ("exercises/chapter_1_3.py", "near(b, 7.0, rtol=1e-3)", "True", of("test_check", "1.3.4")),
+    ("exercises/chapter_1_3.py", "np.zeros(d), atol=1e-3)", "np.zeros(d), atol=1)", of("test_check", "1.3.4")),
     ("exercises/chapter_2_3.py", "(p >= low) & (p < high)", "(p > low) & (p <= high)",
      of("test_check", "2.3.7")),
     ("exercises/chapter_2_3.py", "share < 0.25", "share < 1.25", of("test_check", "2.3.2")),
