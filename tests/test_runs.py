@@ -345,6 +345,30 @@ def test_when_is_saved(split, tmp_path, monkeypatch):
     assert len(runs.read_metrics(tmp_path / "run")["epochs"]) == 5 and weight(tmp_path / "run") == 5
 
 
+def test_the_last_epoch_is_saved_though_no_better(split, tmp_path):
+    values = iter([0.2, 0.1])
+    objective = SimpleNamespace(metric="val_ndcg", validate=lambda model: next(values), n_targets=9)
+    done = Progress(objective, Settings(epochs=2), {"weight": np.zeros(1, np.float32)})
+    with Run(tmp_path) as run:
+        run.begin(Toy(n_items=N_ITEMS), split, "pytorch")
+        for epoch in (1, 2):
+            done.end_epoch(None, {"weight": np.full(1, epoch, np.float32)}, 1.0, 1.0)
+            run.end_epoch(done, lambda: {"state": np.ones(1, np.float32)})
+        run.end(done, {"state": np.ones(1, np.float32)})
+    assert len(runs.read_metrics(tmp_path)["epochs"]) == 2 and weight(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    "found", [{}, {"a": 1.0}, {"a": 1.0, "b": np.ones(3)}, {"a": 1.0, "b": np.ones(2), "c": 1.0}]
+)
+def test_weights_of_another_model_are_refused(found):
+    expected = {"a": np.array(2.0), "b": np.zeros(2)}
+    runs.check_weights({"a": np.array(1.0), "b": np.ones(2)}, expected)
+    for pair in ((found, expected), (expected, found)):
+        with pytest.raises(ValueError, match="belong to another model .first difference: [abc]"):
+            runs.check_weights(*pair)
+
+
 def test_a_run_can_be_read_while_it_is_written(split, tmp_path):
     def save():
         with Run(tmp_path, overwrite=True) as run:
