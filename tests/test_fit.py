@@ -346,6 +346,28 @@ def test_measures_join_the_rows(kit, fit, split):
     assert history.epochs["hr"].between(0, 1).all()
 
 
+def test_the_model_is_measured_and_validated_as_it_scores(kit, fit, split):
+    """In PyTorch, without dropout."""
+    modes = []
+
+    def note(model):
+        modes.append(getattr(model, "training", False))
+        return {}
+
+    objective = ranking(kit, split, "SASRec")
+    objective.validate = lambda model: len(note(model))
+    fit(small(kit, "SASRec"), split, objective=objective, epochs=2, measure=note)
+    assert modes == [False] * 4
+
+
+def test_the_loss_of_an_epoch_is_the_mean_of_its_batches(kit, fit):
+    """Without learning; the last batch is a small one."""
+    objective = slope(kit, n=9, batch_size=4)
+    history = fit(kit.Line(), None, objective=objective, lr=0.0, weight_decay=0.0)
+    expected = [np.mean([batch["x"].mean(0) @ [1, -2] for batch in epoch]) for epoch in objective.given[-3:]]
+    np.testing.assert_allclose(history.epochs["loss"], expected, rtol=1e-4, atol=1e-6)
+
+
 # Divergence
 
 

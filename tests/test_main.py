@@ -1,7 +1,9 @@
 import json
 import shutil
+import signal
 import sys
 from dataclasses import fields
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -125,7 +127,7 @@ def test_table_is_for_people_and_the_protocol_stands_before_it(run, capsys):
 
 
 def test_intervals_and_the_other_filter_are_shown_on_demand(run, ask):
-    row = ask("evaluate", run, "--ci", "--both")["rows"][1]
+    row = ask("evaluate", run, "--ci", "--both")["rows"][0]
     assert list(row) == ["model"] + [
         f"{name}@10{end}{label}"
         for label in ("", " seen ranked too")
@@ -134,8 +136,8 @@ def test_intervals_and_the_other_filter_are_shown_on_demand(run, ask):
     ]
     assert row["NDCG@10_low"] <= row["NDCG@10"] <= row["NDCG@10_high"]
     split = leave_one_out(datasets.load(run.parent / "books.csv"))
-    other = evaluate(Markov().fit(split), split.test, filter_seen=False)["NDCG@10"].item()
-    assert row["NDCG@10 seen ranked too"] == other
+    other = evaluate(Popularity().fit(split), split.test, filter_seen=False)["NDCG@10"].item()
+    assert row["NDCG@10 seen ranked too"] == other != row["NDCG@10"]
 
 
 def test_the_split_can_be_chosen_and_is_remembered(books, ask, tmp_path):
@@ -255,6 +257,37 @@ def test_refit_trains_on_validation_too_and_is_tested_so(books, run, ask, monkey
     assert ask("evaluate", folder)["rows"] == told["rows"]
 
 
+def test_a_refit_has_as_many_epochs_as_were_best():
+    asked, given = [], SimpleNamespace(metrics=None)
+    history = SimpleNamespace(best_epoch=2, epochs=pd.DataFrame({"val_ndcg": [0.1, 0.3, 0.2]}))
+
+    def fit(validation, resume, **limits):
+        asked.append((validation, resume, limits))
+        return "a model", history
+
+    told = commands._fit(fit, dict(refit=True, refitting=False), given, "folder", "NDCG")
+    assert asked == [(True, "folder", {}), (False, None, {"epochs": 2, "patience": None})]
+    assert told == ("a model", {"epochs": 2, "NDCG": 0.3}) and given.metrics == {"chosen": {"NDCG": 0.3}}
+
+
+def test_the_seed_is_that_of_the_first_weights_too(books, ask, tmp_path):
+    train = pytest.importorskip("llmrec_ref.pytorch.train", exc_type=ImportError)
+    ask("train", "--data", books, "--out", tmp_path / "run", *SMALL, "--epochs", 1, "--lr", 0, "--seed", 3)
+    model, _ = train.load(tmp_path / "run")
+    fresh = train.get_weights(type(model)(**model.config, seed=3))
+    assert all((array == fresh[name]).all() for name, array in train.get_weights(model).items())
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_ends_in_one_line_with_its_own_code(run, capsys, monkeypatch, name, code):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    monkeypatch.setattr(commands, "_winner", lambda rows: signal.raise_signal(number))
+    assert main(["evaluate", str(run)]) == code
+    assert capsys.readouterr().err.splitlines()[-1] == "stopped"
+    assert signal.getsignal(number) == before
+
+
 def test_recommend_to_a_user_shows_titles_of_unread_books(run, ask):
     rows = ask("recommend", run, "--user", "reader-7", "-k", 5)["rows"]
     assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5]
@@ -342,6 +375,16 @@ def test_frameworks_load_each_others_runs(books, run, ask, tmp_path):
         assert [row["score"] for row in answers[0]] == pytest.approx(
             [row["score"] for row in answers[1]], abs=1e-4
         )
+
+
+def test_the_framework_is_the_runs_own_unless_said(run, refused, monkeypatch):
+    def stop(name):
+        raise commands.Refusal(name)
+
+    monkeypatch.setattr(commands, "_import_train", stop)
+    for command in (["evaluate", run], ["recommend", run, "--user", "reader-7"]):
+        assert refused(*command) == "error: pytorch"
+        assert refused(*command, "--framework", "tensorflow") == "error: tensorflow"
 
 
 def test_nothing_is_overwritten_without_being_asked(books, refused, ask, tmp_path, monkeypatch):

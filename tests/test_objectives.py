@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from llmrec_ref.objectives import Cloze, NextItem, negative_sampler
+from llmrec_ref.evaluate import evaluate
+from llmrec_ref.objectives import Cloze, NextItem, Ranking, negative_sampler
 from llmrec_ref.splits import Part, Queries, Split
+from llmrec_ref.training import Settings
 
 MASK = 1_000_000
 CAUSAL, BIDIRECTIONAL = NextItem(6), Cloze(6, MASK, 0.01)
@@ -82,3 +84,23 @@ def test_sampled_softmax_takes_negatives_by_popularity_and_their_log_counts(spli
     shares = np.bincount(negatives.ravel(), minlength=6) / negatives.size
     np.testing.assert_allclose(shares, [0, 0.5, 0.25, 0.25, 0, 0], atol=0.02)
     np.testing.assert_allclose(log_counts, np.log(np.array([0, 500, 250, 250])[negatives]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_items", [6, 30])
+def test_validation_asks_for_the_first_ten_or_all(n_items):
+    rng = np.random.default_rng(0)
+    histories = [rng.permutation(n_items)[:4] + 1 for _ in range(40)]
+
+    def part(cut):
+        queries = Queries([history[:cut] for history in histories], np.arange(40))
+        return Part(queries, [history[[cut]] for history in histories], n_items=n_items)
+
+    split = Split(part(2), part(2), part(3), n_items, np.arange(n_items + 1).astype(object))
+    scores = rng.random(n_items + 1)
+
+    def model(queries):
+        return np.tile(scores, (len(queries), 1))
+
+    found, k = Ranking(CAUSAL, split, Settings()).validate(model), min(10, n_items)
+    assert found == evaluate(model, split.validation, ks=[k])[f"NDCG@{k}"].item()
+    assert found != evaluate(model, split.test, ks=[k])[f"NDCG@{k}"].item()

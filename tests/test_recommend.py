@@ -71,6 +71,11 @@ def test_seen_items_stay_where_the_data_set_repeats(dataset, split):
     assert recommend(Fixed(), groceries, split, ["cheese"], k=1)["item_id"].tolist() == ["cheese"]
 
 
+def test_equal_scores_stand_in_the_order_of_item_numbers(dataset, split):
+    table = recommend(lambda queries: np.zeros((1, 6), np.float32), dataset, split, ["cheese"])
+    assert table["item_id"].tolist() == ["dates", "bread", "eggs", "apple"]
+
+
 def test_model_scores_are_not_changed(dataset, split):
     class Cached(Fixed):
         scores = Fixed().score([0])

@@ -109,6 +109,26 @@ def test_a_full_disk_leaves_the_run_of_before(split, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_a_save_that_fails_at_any_file_leaves_the_run_of_before_whole(split, tmp_path, monkeypatch):
+    def full(file, fsync=folders.os.fsync):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(28, "No space left on device")
+        fsync(file)
+
+    write(tmp_path, split, 1, history())
+    monkeypatch.setattr(folders.os, "fsync", full)
+    for n_files in range(6):  # five, and run.json last
+        left = n_files
+        with pytest.raises(OSError, match="cannot be saved"):
+            write(tmp_path, split, 2, history(), overwrite=True)
+        assert weight(tmp_path) == 1 and len(list(tmp_path.iterdir())) == 2
+    left = 6
+    write(tmp_path, split, 2, history(), overwrite=True)
+    assert weight(tmp_path) == 2
+
+
 def test_a_folder_is_written_by_one_at_a_time(split, tmp_path):
     with Run(tmp_path / "run") as run:
         with pytest.raises(BlockingIOError, match="another training writes .*: choose another folder"):
@@ -325,6 +345,30 @@ def test_when_is_saved(split, tmp_path, monkeypatch):
     assert len(runs.read_metrics(tmp_path / "run")["epochs"]) == 5 and weight(tmp_path / "run") == 5
 
 
+def test_the_last_epoch_is_saved_though_no_better(split, tmp_path):
+    values = iter([0.2, 0.1])
+    objective = SimpleNamespace(metric="val_ndcg", validate=lambda model: next(values), n_targets=9)
+    done = Progress(objective, Settings(epochs=2), {"weight": np.zeros(1, np.float32)})
+    with Run(tmp_path) as run:
+        run.begin(Toy(n_items=N_ITEMS), split, "pytorch")
+        for epoch in (1, 2):
+            done.end_epoch(None, {"weight": np.full(1, epoch, np.float32)}, 1.0, 1.0)
+            run.end_epoch(done, lambda: {"state": np.ones(1, np.float32)})
+        run.end(done, {"state": np.ones(1, np.float32)})
+    assert len(runs.read_metrics(tmp_path)["epochs"]) == 2 and weight(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    "found", [{}, {"a": 1.0}, {"a": 1.0, "b": np.ones(3)}, {"a": 1.0, "b": np.ones(2), "c": 1.0}]
+)
+def test_weights_of_another_model_are_refused(found):
+    expected = {"a": np.array(2.0), "b": np.zeros(2)}
+    runs.check_weights({"a": np.array(1.0), "b": np.ones(2)}, expected)
+    for pair in ((found, expected), (expected, found)):
+        with pytest.raises(ValueError, match="belong to another model .first difference: [abc]"):
+            runs.check_weights(*pair)
+
+
 def test_a_run_can_be_read_while_it_is_written(split, tmp_path):
     def save():
         with Run(tmp_path, overwrite=True) as run:
@@ -375,6 +419,23 @@ def test_training_saves_as_it_goes_and_goes_on(framework, split, tmp_path, monke
         _, more = framework.fit(split, epochs=6, resume=tmp_path / "run", **changed)
         _, same = framework.fit(split, epochs=6, resume=tmp_path / "run")
         assert abs(losses(more)[-1] / losses(same)[-1] - 1) > 1e-4
+
+
+@pytest.mark.trains
+def test_each_better_epoch_is_saved_as_it_goes(framework, dataset, tmp_path):
+    """Without validation the last epoch is the best."""
+    saved = []
+
+    def measure(model):
+        if list(tmp_path.glob("run.json")):
+            saved.append(len(runs.read_metrics(tmp_path)["epochs"]))
+        return {}
+
+    with Run(tmp_path) as run:
+        framework.fit(leave_one_out(dataset, validation=False), run, epochs=3, measure=measure)
+    assert saved == [1, 2] and len(runs.read_metrics(tmp_path)["epochs"]) == 3
+    loaded, _ = framework.train.load(tmp_path)
+    assert not getattr(loaded, "training", False)  # in PyTorch, whether dropout is on
 
 
 @pytest.mark.trains

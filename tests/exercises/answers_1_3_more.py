@@ -199,6 +199,7 @@ WRONG = {
         centre_forgotten,
         lambda X, y, l2: ridge_with_intercept(X, y, l2)[::-1],
         lambda X, y, l2: ridge_with_intercept(X, y, l2 * len(y)),
+        lambda X, y, l2: ridge_with_intercept(X, y, 1.01 * l2),
         lambda X, y, l2: ridge_with_intercept(X, y, np.sqrt(l2)),
         lambda X, y, l2: np.append(*ridge_with_intercept(X, y, l2)),
         lambda X, y, l2: (ridge_with_intercept(X, y, l2)[0], np.array([ridge_with_intercept(X, y, l2)[1]])),

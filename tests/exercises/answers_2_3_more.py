@@ -184,7 +184,7 @@ WRONG = {
         lambda *given: (chunked(*given)[0], *chunked(*given)[:0:-1]),
         lambda *given: chunked(*given)[:2],
         lambda *given: (chunked(*given)[0] * len(given[0]), *chunked(*given)[1:]),
-        lambda hidden, table, targets, chunk: chunked(hidden, table, targets, max(chunk, len(targets) // 3)),
+        lambda hidden, table, targets, chunk: chunked(hidden, table, targets, max(chunk, len(targets) // 8)),
     ],
     "2.3.3": [
         np.log(255 * 0.002),
