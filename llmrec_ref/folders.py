@@ -58,7 +58,7 @@ class Folder:
         self._clean()
 
     def write(self, files):
-        """Save files, a dict of bytes by name; OSError if that fails: the last stays."""
+        """Save files, a dict of bytes by name; OSError if that fails, and the save before stays."""
         numbers = [int(entry.name[5:]) for entry in self.path.glob("save-*") if _is_left_over(entry.name)]
         save, new = self.path / f"save-{max(numbers, default=0) + 1}", self.path / f"{POINTER}.new"
         try:

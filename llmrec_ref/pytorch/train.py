@@ -124,9 +124,8 @@ def _check_device(device):
 def _epoch(batches, step, n_before, quiet):
     """Take a step for each batch, and return the mean of their losses."""
     bar = tqdm(batches, desc="steps", delay=5, leave=False, disable=quiet)
-    return sum(step(batch, n) for n, batch in enumerate(bar, n_before + 1)) / len(
-        batches
-    )
+    total = sum(step(batch, number) for number, batch in enumerate(bar, n_before + 1))
+    return total / len(batches)
 
 
 def _step(model, batch_loss, optimizer, settings, batch, number):
