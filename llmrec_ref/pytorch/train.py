@@ -62,7 +62,8 @@ def fit(
     Raises:
         ValueError: No such device; nothing to train on; a setting out of its range;
             ``patience`` without validation; ``resume`` of another model; a loss or
-            weight that is not finite.
+            weight that is not finite; weights of half precision, or autocast to
+            float16.
         FileNotFoundError: ``resume`` is no run folder with a training state.
         OSError: ``run`` cannot be saved.
     """
@@ -71,6 +72,7 @@ def fit(
     objective = bind(objective or model.objective, split, settings)
     batch_loss = getattr(objective, "loss", None) or losses.of_batch(settings.loss)
     _check_device(device)
+    _check_precision(model, device)
     optimizer = _optimizer(model.to(device), settings)
     start = None if resume is None else _resume(resume, model, split, optimizer)
     done = Progress(objective, settings, get_weights(model), measure, start)
@@ -137,6 +139,22 @@ def _check_device(device):
         raise ValueError(f"PyTorch has no device {device!r} here: {message}") from error
 
 
+def _check_precision(model, device):
+    """Raise ValueError where steps or gradients would be rounded to nothing."""
+    half = torch.float16, torch.bfloat16
+    if any(weight.dtype in half for weight in model.parameters()):
+        raise ValueError(
+            "half precision is too coarse to train weights in: keep them in float32, "
+            "and train under torch.autocast with torch.bfloat16."
+        )
+    probe = torch.zeros(1, 1, device=device)
+    if (probe @ probe).dtype == torch.float16:  # what autocast makes of products
+        raise ValueError(
+            "small gradients are 0 in float16: train under torch.autocast with "
+            "torch.bfloat16."
+        )
+
+
 def _epoch(model, objective, batch_loss, optimizer, settings, epoch, quiet):
     """Train for one epoch, and return the mean of its batches' losses."""
     rng = np.random.default_rng([settings.seed, epoch])
@@ -152,6 +170,7 @@ def _epoch(model, objective, batch_loss, optimizer, settings, epoch, quiet):
         batch = {
             name: torch.from_numpy(array).to(device) for name, array in batch.items()
         }
+        torch.clear_autocast_cache()  # it holds the weights before the last step
         loss = batch_loss(model, batch)
         optimizer.zero_grad()
         loss.backward()
