@@ -1,9 +1,15 @@
 """Layers that models share: attention, and the block of a Transformer."""
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
 # Shapes: B batch, L length, D width, H heads.
+
+
+def at_least_float32(x):
+    """Cast what is of lower precision: sums would lose their small terms."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class Attention(nn.Module):

@@ -18,6 +18,8 @@ without a target.
 import torch
 import torch.nn.functional as F
 
+from llmrec_ref.pytorch.layers import at_least_float32
+
 # targets whose logits are made at a time: few enough to stay near the processor
 CHUNK = 128
 CALIBRATION = 0.75  # t of gBCE
@@ -34,9 +36,8 @@ def cross_entropy(logits, targets):
         float32 scalar, nats a target; 0 (and gradient 0) where no position has a
         target.
     """
-    total = F.cross_entropy(
-        logits.flatten(0, -2), targets.flatten(), ignore_index=0, reduction="sum"
-    )
+    logits = at_least_float32(logits).flatten(0, -2)
+    total = F.cross_entropy(logits, targets.flatten(), ignore_index=0, reduction="sum")
     return total / (targets > 0).sum().clamp(min=1)
 
 
@@ -51,6 +52,7 @@ def binary_cross_entropy(logits, labels, valid):
     Returns:
         float32 scalar, nats a position; 0 (and gradient 0) where no position counts.
     """
+    logits, labels = at_least_float32(logits), at_least_float32(labels)
     nats = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     return (nats * valid).sum() / valid.sum().clamp(min=1)
 
@@ -67,7 +69,10 @@ def chunked_softmax(hidden, table, targets):
     so that backward needs no logits: memory grows with the targets and with the
     catalogue, but not with their product.
     """
-    return _ChunkedSoftmax.apply(hidden, table, targets)
+    # both alike: autocast leaves alone what is written into a tensor that exists
+    return _ChunkedSoftmax.apply(
+        at_least_float32(hidden), at_least_float32(table), targets
+    )
 
 
 class _ChunkedSoftmax(torch.autograd.Function):
@@ -77,7 +82,8 @@ class _ChunkedSoftmax(torch.autograd.Function):
         grad_hidden, grad_table = torch.empty_like(hidden), torch.zeros_like(table)
         for start in range(0, len(targets), CHUNK):
             h, y = hidden[start : start + CHUNK], targets[start : start + CHUNK, None]
-            p = _logits(h, table)  # (CHUNK, V), made probabilities in place
+            # (CHUNK, V), made probabilities in place
+            p = at_least_float32(_logits(h, table))
             p -= p.amax(1, keepdim=True)
             total -= p.gather(1, y).sum()
             partition = p.exp_().sum(1, keepdim=True)
@@ -164,7 +170,8 @@ def _pair_logits(hidden, table, targets, negatives):
     """Logits of targets (N,) and negatives (N, k), -inf where one is the target."""
     negative = torch.einsum("nd,nkd->nk", hidden, F.embedding(negatives, table))
     negative = negative.masked_fill(targets[:, None] == negatives, -torch.inf)
-    return (hidden * F.embedding(targets, table)).sum(1), negative
+    positive = at_least_float32(hidden * F.embedding(targets, table)).sum(1)
+    return positive, at_least_float32(negative)
 
 
 def _mean(nats):

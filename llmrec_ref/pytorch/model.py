@@ -1,10 +1,13 @@
 """What all item-token models share: tied output, initial weights, scoring."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from llmrec_ref.pytorch.layers import at_least_float32
 from llmrec_ref.splits import check_histories
 
 SCORE_BATCH = 256  # queries at a time
@@ -32,9 +35,14 @@ class ItemModel(nn.Module):
 
     def logits(self, hidden):
         """Logits float32 (..., V) of hidden states (..., D); column 0 = -inf."""
-        no_padding = torch.zeros(len(self.table), device=hidden.device)
+        hidden, table = at_least_float32(hidden), at_least_float32(self.table)
+        no_padding = torch.zeros(len(table), device=table.device, dtype=table.dtype)
         no_padding[0] = -torch.inf
-        return F.linear(hidden, self.table, no_padding)
+        kind = hidden.device.type
+        known = torch.amp.is_autocast_available(kind)
+        # bfloat16 has so few numbers that items would tie
+        with torch.autocast(kind, enabled=False) if known else nullcontext():
+            return F.linear(hidden, table, no_padding)
 
     def forward(self, item_ids):
         """Logits float32 (B, L, V) at each position of ``item_ids`` int64 (B, L)."""
@@ -57,6 +65,7 @@ class ItemModel(nn.Module):
         item_ids = torch.from_numpy(self.objective.question(queries.histories))
         training = self.training
         self.eval()
+        torch.clear_autocast_cache()  # it may hold weights that have changed since
         scores = [
             self.logits(self.encode(batch.to(self.items.weight.device))[:, -1])
             .cpu()
@@ -64,4 +73,4 @@ class ItemModel(nn.Module):
             for batch in item_ids.split(SCORE_BATCH)
         ]
         self.train(training)
-        return np.concatenate(scores)
+        return np.concatenate(scores, dtype=np.float32)

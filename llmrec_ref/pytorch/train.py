@@ -54,7 +54,8 @@ def fit(
     Raises:
         ValueError: No such device; nothing to train on; a setting out of its range;
             ``patience`` without validation; ``resume`` of another model; a loss or
-            weight that is not finite.
+            weight that is not finite; weights of half precision, or autocast to
+            float16.
         FileNotFoundError: ``resume`` is no run folder with a training state.
         OSError: ``run`` cannot be saved.
     """
@@ -63,6 +64,7 @@ def fit(
     objective = bind(objective or model.objective, split, settings)
     batch_loss = getattr(objective, "loss", None) or losses.of_batch(settings.loss)
     _check_device(device)
+    _check_precision(model, device)
     optimizer = _optimizer(model.to(device), settings)
     start = None if resume is None else _resume(resume, model, split, optimizer)
     done = Progress(objective, settings, get_weights(model), measure, start)
@@ -71,8 +73,7 @@ def fit(
     if progress and hasattr(objective, "n_targets"):
         print(f"{objective.n_targets:,} training targets an epoch")
     step = partial(_step, model, batch_loss, optimizer, settings)
-    epochs = range(len(done.rows), settings.epochs)
-    bar = tqdm(epochs, desc="epochs", disable=not progress)
+    bar = tqdm(range(len(done.rows), settings.epochs), "epochs", disable=not progress)
     try:
         # seeding one device seeds all
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
@@ -121,6 +122,22 @@ def _check_device(device):
         raise ValueError(f"PyTorch has no device {device!r} here: {message}") from error
 
 
+def _check_precision(model, device):
+    """Raise ValueError where steps or gradients would be rounded to nothing."""
+    half = torch.float16, torch.bfloat16
+    if any(weight.dtype in half for weight in model.parameters()):
+        raise ValueError(
+            "half precision is too coarse to train weights in: keep them in float32, "
+            "and train under torch.autocast with torch.bfloat16."
+        )
+    probe = torch.zeros(1, 1, device=device)
+    if (probe @ probe).dtype == torch.float16:  # what autocast makes of products
+        raise ValueError(
+            "small gradients are 0 in float16: train under torch.autocast with "
+            "torch.bfloat16."
+        )
+
+
 def _epoch(batches, step, n_before, quiet):
     """Take a step for each batch, and return the mean of their losses."""
     bar = tqdm(batches, desc="steps", delay=5, leave=False, disable=quiet)
@@ -135,6 +152,7 @@ def _step(model, batch_loss, optimizer, settings, batch, number):
     device = next(model.parameters()).device
     arrays = batch.items()
     batch = {name: torch.from_numpy(array).to(device) for name, array in arrays}
+    torch.clear_autocast_cache()  # it holds the weights before the last step
     loss = batch_loss(model, batch)
     optimizer.zero_grad()
     loss.backward()

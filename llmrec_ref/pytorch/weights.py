@@ -8,7 +8,12 @@ from llmrec_ref.runs import check_weights
 def get_weights(model):
     """Return a copy of all weights, frozen ones too: dict of arrays by name."""
     return {
-        name: weight.detach().cpu().numpy().copy()
+        # NumPy has no bfloat16
+        name: (weight.float() if weight.dtype == torch.bfloat16 else weight)
+        .detach()
+        .cpu()
+        .numpy()
+        .copy()
         for name, weight in model.state_dict().items()
     }
 

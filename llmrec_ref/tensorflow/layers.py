@@ -1,9 +1,15 @@
 """Layers that models share: attention, and the block of a Transformer."""
 
+import keras
 import numpy as np
 from keras import layers, ops
 
 # Shapes: B batch, L length, D width, H heads.
+
+
+def at_least_float32(x):
+    """Cast what is of lower precision: sums would lose their small terms."""
+    return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
 class Attention(layers.Layer):

@@ -20,6 +20,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from llmrec_ref.tensorflow.layers import at_least_float32
+
 # positions whose logits are made at a time: few enough to stay near the processor
 CHUNK = 128
 CALIBRATION = 0.75  # t of gBCE
@@ -36,7 +38,7 @@ def cross_entropy(logits, targets):
         float32 scalar, nats a target; 0 (and gradient 0) where no position has a
         target.
     """
-    targets = ops.cast(targets, "int32")
+    logits, targets = at_least_float32(logits), ops.cast(targets, "int32")
     valid = ops.cast(targets > 0, logits.dtype)
     # the logit of item 0 is -inf: look at item 1 instead where there is no target, lest
     # 0 * inf be NaN
@@ -57,6 +59,7 @@ def binary_cross_entropy(logits, labels, valid):
     Returns:
         float32 scalar, nats a position; 0 (and gradient 0) where no position counts.
     """
+    logits, labels = at_least_float32(logits), at_least_float32(labels)
     valid = ops.cast(valid, logits.dtype)
     nats = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
     return ops.sum(nats * valid) / ops.maximum(ops.sum(valid), 1)
@@ -75,6 +78,7 @@ def chunked_softmax(hidden, table, targets):
     catalogue, but not with their product.
     """
     hidden, targets = (tf.boolean_mask(part, targets > 0) for part in (hidden, targets))
+    hidden, table = at_least_float32(hidden), at_least_float32(table)
 
     @tf.custom_gradient
     def loss(hidden, table):
@@ -109,7 +113,7 @@ def chunked_softmax(hidden, table, targets):
 
         return total / count, gradient
 
-    return loss(hidden, tf.convert_to_tensor(table))
+    return loss(hidden, table)
 
 
 def sampled_softmax(hidden, table, targets, negatives, log_counts):
@@ -120,8 +124,8 @@ def sampled_softmax(hidden, table, targets, negatives, log_counts):
     (Bengio and Senecal, IEEE Transactions on Neural Networks 19(4), 2008).
     """
     positive, negative = _pair_logits(hidden, table, targets, negatives)
-    # (N, 1 + k)
-    logits = ops.concatenate([positive[:, None], negative - log_counts], axis=1)
+    negative -= ops.cast(log_counts, negative.dtype)
+    logits = ops.concatenate([positive[:, None], negative], axis=1)  # (N, 1 + k)
     return _mean(ops.logsumexp(logits, axis=1) - positive, targets)
 
 
@@ -177,19 +181,20 @@ def of_batch(loss):
 
 def _logits(hidden, table):
     """Logits (N, V), column 0 = -inf."""
-    no_padding = np.where(np.arange(table.shape[0]) > 0, 0, -np.inf).astype(
-        hidden.dtype.name
-    )
-    return tf.matmul(hidden, table, transpose_b=True) + no_padding
+    logits = at_least_float32(tf.matmul(hidden, table, transpose_b=True))
+    no_padding = np.where(np.arange(table.shape[0]) > 0, 0, -np.inf)
+    return logits + no_padding.astype(logits.dtype.name)
 
 
 def _pair_logits(hidden, table, targets, negatives):
     """Logits of targets (N,) and negatives (N, k), very low where one is the target."""
+    positive = at_least_float32(hidden * tf.gather(table, targets))
     negative = tf.einsum("nd,nkd->nk", hidden, tf.gather(table, negatives))
+    negative = at_least_float32(negative)  # 1e9 would be infinite in float16
     hits = ops.cast(
-        targets[:, None] == ops.cast(negatives, targets.dtype), hidden.dtype
+        targets[:, None] == ops.cast(negatives, targets.dtype), negative.dtype
     )
-    return ops.sum(hidden * tf.gather(table, targets), axis=1), negative - 1e9 * hits
+    return ops.sum(positive, axis=1), negative - 1e9 * hits
 
 
 def _mean(nats, targets):

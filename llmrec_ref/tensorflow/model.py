@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from llmrec_ref.splits import check_histories
+from llmrec_ref.tensorflow.layers import at_least_float32
 
 SCORE_BATCH = 256  # queries at a time
 
@@ -26,14 +27,17 @@ class ItemModel(keras.Model):
     @property
     def table(self):
         """Output weights float32 (V, D): the item embeddings again."""
-        return self.items.embeddings[: self.config["n_items"] + 1]
+        table = self.items.embeddings[: self.config["n_items"] + 1]
+        # as the layers do it, also where Keras is not calling one
+        return ops.cast(table, self.compute_dtype)
 
     def logits(self, hidden):
         """Logits float32 (..., V) of hidden states (..., D); column 0 = -inf."""
-        no_padding = np.where(
-            np.arange(self.config["n_items"] + 1) > 0, 0, -np.inf
-        ).astype(np.float32)
-        return ops.tensordot(hidden, self.table, [[-1], [1]]) + no_padding
+        # bfloat16 has so few numbers that items would tie
+        hidden, table = at_least_float32(hidden), at_least_float32(self.table)
+        no_padding = np.where(np.arange(self.config["n_items"] + 1) > 0, 0, -np.inf)
+        logits = ops.tensordot(hidden, table, [[-1], [1]])
+        return logits + no_padding.astype(logits.dtype.name)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int64)])
     def newest_logits(self, item_ids):
@@ -68,4 +72,4 @@ class ItemModel(keras.Model):
                 item_ids, range(SCORE_BATCH, len(item_ids), SCORE_BATCH)
             )
         ]
-        return np.concatenate(scores)
+        return np.concatenate(scores, dtype=np.float32)

@@ -33,7 +33,8 @@ class Trainer(keras.Model):
     """What Keras compiles and fits: a model, and its loss of a batch."""
 
     def __init__(self, model, batch_loss):
-        super().__init__()
+        # a batch and a loss stay as they are, whatever the model computes in
+        super().__init__(dtype="float32")
         self.model, self.batch_loss = model, batch_loss
         self.mean_loss = keras.metrics.Mean("loss")
 
@@ -45,12 +46,13 @@ class Trainer(keras.Model):
         """Take one step; return the mean loss of the epoch's batches so far."""
         with tf.GradientTape() as tape:
             loss = self(batch, training=True)
+            scaled = self.optimizer.scale_loss(loss)
         variables = self.model.trainable_variables
         # dense: of a row that a batch looks up twice, Keras would square each gradient
         # by itself
         found = [
             g if g is None else tf.convert_to_tensor(g)
-            for g in tape.gradient(loss, variables)
+            for g in tape.gradient(scaled, variables)
         ]
         self.optimizer.apply(found, variables)
         self.mean_loss.update_state(loss)
@@ -146,7 +148,7 @@ def fit(
     Raises:
         ValueError: No such device; nothing to train on; a setting out of its range;
             ``patience`` without validation; ``resume`` of another model; a loss or
-            weight that is not finite.
+            weight that is not finite; weights of half precision.
         FileNotFoundError: ``resume`` is no run folder with a training state.
         OSError: ``run`` cannot be saved.
     """
@@ -155,9 +157,12 @@ def fit(
     objective = bind(objective or model.objective, split, settings)
     batch_loss = getattr(objective, "loss", None) or losses.of_batch(settings.loss)
     _check_device(device)
+    _check_precision(model)
     optimizer = keras.optimizers.AdamW(
         settings.lr, weight_decay=settings.weight_decay, epsilon=EPSILON
     )
+    if model.compute_dtype == "float16":  # or small gradients would be 0
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(model.trainable_variables)
     start = None if resume is None else _resume(resume, model, split, optimizer)
     done = Progress(objective, settings, get_weights(model), measure, start)
@@ -201,6 +206,15 @@ def _check_device(device):
         )
         raise ValueError(
             f"TensorFlow has no device {device!r} here: choose one of {found}."
+        )
+
+
+def _check_precision(model):
+    """Raise ValueError where steps would be rounded to nothing."""
+    if any(weight.dtype in ("float16", "bfloat16") for weight in model.weights):
+        raise ValueError(
+            "half precision is too coarse to train weights in: build the model with "
+            "the policy mixed_bfloat16 or mixed_float16."
         )
 
 
