@@ -90,7 +90,7 @@ MUTATIONS = [  # (file of the package, text that occurs once in it, what stands 
     (P + "train.py", 'getattr(objective, "loss", None) or ', "", pytorch("test_fit", "other_objectives")),
     (P + "weights.py", "for name, weight in model.state_dict().items()",
      "for name, weight in model.named_parameters() if weight.requires_grad", pytorch("test_fit", "frozen")),
-    (P + "weights.py", "weight.detach().cpu().numpy().copy()", "weight.detach().cpu().numpy()",
+    (P + "weights.py", "return weight.numpy().copy()", "return weight.numpy()",
      pytorch("test_fit", "state_is or interrupts")),
     (P + "weights.py", 'if key.startswith("optimizer.")', "if False", of("pytorch/test_train", "resume")),
     # Training in TensorFlow
@@ -286,7 +286,7 @@ MUTATIONS = [  # (file of the package, text that occurs once in it, what stands 
     (P + "losses.py", "grad * (grad_loss / ctx.count)", "grad / ctx.count", of("pytorch/test_losses")),
     (P + "losses.py", 'in ("negatives", "log_counts") if', 'in ("log_counts", "negatives") if',
      pytorch("test_fit", "partial")),
-    (T + "losses.py", "negative - log_counts", "negative + log_counts", of("tensorflow/test_losses")),
+    (T + "losses.py", "negative -= ops.cast(log_c", "negative += ops.cast(log_c", of("tensorflow/test_losses")),
     (T + "losses.py", "negative - 1e9 * hits", "negative", of("tensorflow/test_losses")),
     (T + "losses.py", "k / max(1, n - 1)", "k / n", of("tensorflow/test_losses")),
     (T + "losses.py", "ops.maximum(ops.sum(valid), 1)\n\n\ndef binary", "valid.shape[0]\n\n\ndef binary",

@@ -56,7 +56,7 @@ def reciprocal_rank(ranks, offsets, k):
 
 
 def average_precision(ranks, offsets, k):
-    r"""Mean over the targets of the precision at their rank, 0 beyond k: AP, as in MAP.
+    r"""Mean over targets of the precision at their rank, 0 beyond k; its mean is MAP.
 
     .. math:: \frac{1}{|Y|} \sum_{y: r_y < k} \frac{|\{y': r_{y'} \le r_y\}|}{r_y + 1}
 

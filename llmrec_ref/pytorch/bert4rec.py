@@ -84,7 +84,10 @@ class BERT4Rec(ItemModel):
         self.initialise(seed)
 
     def encode(self, item_ids):
-        """Hidden states float32 (B, L, D) of left-padded ``item_ids`` int64 (B, L)."""
+        """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L).
+
+        The ids are padded left with 0, and L <= max_len.
+        """
         L = item_ids.shape[1]
         # the newest token has position 0
         age = torch.arange(L - 1, -1, -1, device=item_ids.device)

@@ -1,5 +1,7 @@
 """Layers that models share: attention, and the block of a Transformer."""
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -10,6 +12,17 @@ from torch import nn
 def at_least_float32(x):
     """Cast what is of lower precision: sums would lose their small terms."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def exact_linear(x, weight, bias):
+    """`F.linear` in float32 at least, also under autocast.
+
+    bfloat16 has so few numbers that items would tie.
+    """
+    device = x.device.type
+    known = torch.amp.is_autocast_available(device)
+    with torch.autocast(device, enabled=False) if known else nullcontext():
+        return F.linear(*map(at_least_float32, (x, weight, bias)))
 
 
 class Attention(nn.Module):

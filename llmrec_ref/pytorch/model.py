@@ -1,13 +1,10 @@
 """What all item-token models share: tied output, initial weights, scoring."""
 
-from contextlib import nullcontext
-
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from llmrec_ref.pytorch.layers import at_least_float32
+from llmrec_ref.pytorch.layers import exact_linear
 from llmrec_ref.splits import check_histories
 
 SCORE_BATCH = 256  # queries at a time
@@ -35,14 +32,9 @@ class ItemModel(nn.Module):
 
     def logits(self, hidden):
         """Logits float32 (..., V) of hidden states (..., D); column 0 = -inf."""
-        hidden, table = at_least_float32(hidden), at_least_float32(self.table)
-        no_padding = torch.zeros(len(table), device=table.device, dtype=table.dtype)
+        no_padding = self.table.new_zeros(len(self.table))
         no_padding[0] = -torch.inf
-        kind = hidden.device.type
-        known = torch.amp.is_autocast_available(kind)
-        # bfloat16 has so few numbers that items would tie
-        with torch.autocast(kind, enabled=False) if known else nullcontext():
-            return F.linear(hidden, table, no_padding)
+        return exact_linear(hidden, self.table, no_padding)
 
     def forward(self, item_ids):
         """Logits float32 (B, L, V) at each position of ``item_ids`` int64 (B, L)."""

@@ -67,7 +67,10 @@ class SASRec(ItemModel):
         self.initialise(seed)
 
     def encode(self, item_ids):
-        """Hidden states float32 (B, L, D) of left-padded ``item_ids`` int64 (B, L)."""
+        """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L).
+
+        The ids are padded left with 0, and L <= max_len.
+        """
         L = item_ids.shape[1]
         # the newest item has position 0
         age = torch.arange(L - 1, -1, -1, device=item_ids.device)
@@ -78,7 +81,10 @@ class SASRec(ItemModel):
         return self.norm(x)
 
     def visible(self, item_ids):
-        """The mask bool (B, 1, L, L): t sees s if s <= t holds an item, or s is t."""
+        """The mask bool (B, 1, L, L): may position t see s?
+
+        Yes if s <= t holds an item, or s is t.
+        """
         step = torch.arange(item_ids.shape[1], device=item_ids.device)
         causal, itself = step[:, None] >= step, step[:, None] == step  # (L, L)
         # padding sees itself: a row that sees nothing would be NaN

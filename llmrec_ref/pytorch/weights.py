@@ -7,15 +7,14 @@ from llmrec_ref.runs import check_weights
 
 def get_weights(model):
     """Return a copy of all weights, frozen ones too: dict of arrays by name."""
-    return {
-        # NumPy has no bfloat16
-        name: (weight.float() if weight.dtype == torch.bfloat16 else weight)
-        .detach()
-        .cpu()
-        .numpy()
-        .copy()
-        for name, weight in model.state_dict().items()
-    }
+    return {name: _array(weight) for name, weight in model.state_dict().items()}
+
+
+def _array(weight):
+    weight = weight.detach().cpu()
+    # NumPy has no bfloat16
+    weight = weight.float() if weight.dtype == torch.bfloat16 else weight
+    return weight.numpy().copy()
 
 
 def set_weights(model, weights):

@@ -86,8 +86,7 @@ def global_time(dataset, validation_from=0.8, test_from=0.9, seed=0):
     if dataset.time_unit == "steps":
         raise ValueError(
             f"{dataset.name} has no timestamps, only an order for each user: use "
-            "leave_one_out "
-            "(command line: --split leave-one-out)."
+            "leave_one_out (command line: --split leave-one-out)."
         )
     events = Events(dataset, seed)
     all_times = np.concatenate(events.times)
@@ -97,10 +96,9 @@ def global_time(dataset, validation_from=0.8, test_from=0.9, seed=0):
     if merged or not all_times.min() < first <= second <= all_times.max():
         raise ValueError(
             f"validation_from={validation_from!r} and test_from={test_from!r} mean "
-            f"{first} and {second}, "
-            "but must be in order, apart and within the interactions "
-            f"({all_times.min()} to "
-            f"{all_times.max()}): name other moments, or use leave_one_out with "
+            f"{first} and {second}, but must be in order, apart and within the "
+            f"interactions ({all_times.min()} to {all_times.max()}): name other "
+            "moments, or use leave_one_out with "
             'ties="source" '
             "(command line: --split leave-one-out)."
         )

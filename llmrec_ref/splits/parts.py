@@ -23,8 +23,8 @@ class Queries:
         return len(self.histories)
 
     def __repr__(self):
-        no = "no " * (self.times is None)
-        return f"Queries({_lengths('histories', self.histories)}, {no}times)"
+        times = "no times" if self.times is None else "times"
+        return f"Queries({_lengths('histories', self.histories)}, {times})"
 
     def __getitem__(self, rows):
         """Return the queries of a slice or of an array of row numbers."""
@@ -60,8 +60,8 @@ class Part:
 
     def __repr__(self):
         targets = _lengths("targets", self.targets)
-        rest = f"repeats={self.repeats}, n_left_out={self.n_left_out}"
-        return f"Part({self.queries!r}, {targets}, {rest})"
+        counts = f"repeats={self.repeats}, n_left_out={self.n_left_out}"
+        return f"Part({self.queries!r}, {targets}, {counts})"
 
 
 @dataclass(frozen=True)

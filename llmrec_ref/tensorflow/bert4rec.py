@@ -89,7 +89,10 @@ class BERT4Rec(ItemModel):
         self(np.zeros((1, max_len), np.int64))  # makes the weights
 
     def encode(self, item_ids):
-        """Hidden states float32 (B, L, D) of left-padded ``item_ids`` int64 (B, L)."""
+        """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L).
+
+        The ids are padded left with 0, and L <= max_len.
+        """
         L = ops.shape(item_ids)[1]
         age = ops.arange(L - 1, -1, -1)  # the newest token has position 0
         x = self.dropout(self.items(item_ids) + self.positions(age))  # (B, L, D)

@@ -42,12 +42,9 @@ class GRU4Rec(ItemModel):
     def __init__(self, n_items, dim=64, n_layers=1, max_len=50, dropout=0.2, seed=0):
         super().__init__()
         self.config = dict(
-            n_items=n_items,
-            dim=dim,
-            n_layers=n_layers,
-            max_len=max_len,
+            n_items=n_items, dim=dim, n_layers=n_layers, max_len=max_len,
             dropout=dropout,
-        )
+        )  # fmt: skip
         check_config(self.config)
         self.objective = NextItem(max_len)
         draw = normal(seed)

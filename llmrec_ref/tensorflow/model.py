@@ -35,9 +35,9 @@ class ItemModel(keras.Model):
         """Logits float32 (..., V) of hidden states (..., D); column 0 = -inf."""
         # bfloat16 has so few numbers that items would tie
         hidden, table = at_least_float32(hidden), at_least_float32(self.table)
-        no_padding = np.where(np.arange(self.config["n_items"] + 1) > 0, 0, -np.inf)
-        logits = ops.tensordot(hidden, table, [[-1], [1]])
-        return logits + no_padding.astype(logits.dtype.name)
+        no_padding = np.where(np.arange(table.shape[0]) > 0, 0, -np.inf)
+        no_padding = no_padding.astype(hidden.dtype.name)
+        return ops.tensordot(hidden, table, [[-1], [1]]) + no_padding
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int64)])
     def newest_logits(self, item_ids):

@@ -73,7 +73,10 @@ class SASRec(ItemModel):
         self(np.zeros((1, max_len), np.int64))  # makes the weights
 
     def encode(self, item_ids):
-        """Hidden states float32 (B, L, D) of left-padded ``item_ids`` int64 (B, L)."""
+        """Hidden states float32 (B, L, D) of ``item_ids`` int64 (B, L).
+
+        The ids are padded left with 0, and L <= max_len.
+        """
         L = ops.shape(item_ids)[1]
         age = ops.arange(L - 1, -1, -1)  # the newest item has position 0
         x = self.dropout(self.items(item_ids) + self.positions(age))  # (B, L, D)
@@ -83,7 +86,10 @@ class SASRec(ItemModel):
         return self.norm(x)
 
     def visible(self, item_ids):
-        """The mask bool (B, 1, L, L): t sees s if s <= t holds an item, or s is t."""
+        """The mask bool (B, 1, L, L): may position t see s?
+
+        Yes if s <= t holds an item, or s is t.
+        """
         step = ops.arange(ops.shape(item_ids)[1])
         causal, itself = step[:, None] >= step, step[:, None] == step  # (L, L)
         # padding sees itself: a row that sees nothing would be NaN
