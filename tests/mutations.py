@@ -286,7 +286,7 @@ MUTATIONS = [  # (file of the package, text that occurs once in it, what stands 
     (P + "losses.py", "grad * (grad_loss / ctx.count)", "grad / ctx.count", of("pytorch/test_losses")),
     (P + "losses.py", 'in ("negatives", "log_counts") if', 'in ("log_counts", "negatives") if',
      pytorch("test_fit", "partial")),
-    (T + "losses.py", "negative -= ops.cast(log_c", "negative += ops.cast(log_c", of("tensorflow/test_losses")),
+    (T + "losses.py", "negative -= ops.cast(log", "negative += ops.cast(log", of("tensorflow/test_losses")),
     (T + "losses.py", "negative - 1e9 * hits", "negative", of("tensorflow/test_losses")),
     (T + "losses.py", "k / max(1, n - 1)", "k / n", of("tensorflow/test_losses")),
     (T + "losses.py", "ops.maximum(ops.sum(valid), 1)\n\n\ndef binary", "valid.shape[0]\n\n\ndef binary",
