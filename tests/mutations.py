@@ -231,7 +231,6 @@ MUTATIONS = [  # (file of the package, text that occurs once in it, what stands 
     # Objectives and sequences
     ("objectives.py", "np.random.default_rng([*seeds, 1])", "np.random.default_rng([seeds[0], 1])",
      pytorch("test_fit", "negatives_differ")),
-    ("objectives.py", "np.random.default_rng([*seeds, 1])", "rng", pytorch("test_fit", "loss_does_not")),
     ("objectives.py", "training_windows(histories, self.max_len - 1, windows)",
      "training_windows(histories, self.max_len, windows)", of("test_objectives")),
     ("objectives.py", "np.append(history[1 - self.max_len :], self.mask)", "history[-self.max_len :]",
