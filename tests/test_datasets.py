@@ -409,6 +409,7 @@ def test_filters_cascade(write):
     assert data.users["user_id"].tolist() == ["a", "b"]
     assert data.items["item_id"].tolist() == ["x", "y"]
     assert data.interactions["timestamp"].tolist() == [1, 2, 3, 4]
+    assert "Filters kept 4 of 6 events." in data.notes
 
 
 def test_min_rating(movielens):

@@ -307,6 +307,24 @@ def test_a_run_knows_its_split(split, dataset, tmp_path):
             runs.read_resume(tmp_path, Toy(n_items=N_ITEMS), other, "pytorch")
 
 
+@pytest.mark.parametrize("name", ["train", "validation", "test"])
+def test_a_fingerprint_is_of_all_that_a_split_holds(split, name):
+    part, prints = getattr(split, name), [runs.fingerprint(split)]
+    queries, n = part.queries, len(part)
+    times = np.zeros(n, np.int64) if queries.times is None else queries.times + 1
+    for changed in (
+        replace(part, queries=replace(queries, histories=[history[::-1] for history in queries.histories])),
+        replace(part, queries=replace(queries, users=queries.users[::-1])),
+        replace(part, queries=replace(queries, times=times)),
+        replace(part, targets=[np.array([1])] * n),
+        replace(part, repeats=True),
+    ):
+        prints.append(runs.fingerprint(replace(split, **{name: changed})))
+    prints.append(runs.fingerprint(replace(split, item_ids=split.item_ids[[0, *range(N_ITEMS, 0, -1)]])))
+    assert len(set(prints)) == 7
+    assert runs.fingerprint(replace(split, **{name: replace(part, n_left_out=9)})) == prints[0]
+
+
 def test_resume_is_for_the_same_model_and_framework(split, tmp_path):
     write(tmp_path, split, 1, history())
     for model, framework in ((Toy(n_items=N_ITEMS, dim=2), "pytorch"), (Toy(n_items=N_ITEMS), "tensorflow")):
