@@ -143,6 +143,7 @@ def trained(kit, name, precision, loss):
         return fit(kit, wide(kit, name, precision), loss=loss)
 
 
+@pytest.mark.trains
 @of(AUTOCAST[0], *MIXED, DOUBLE[0])
 @pytest.mark.parametrize(
     ("name", "loss"),
@@ -159,6 +160,7 @@ def test_fit(kit, precision, name, loss, tolerance):
     np.testing.assert_allclose(found, expected, rtol=tolerance / 4)
 
 
+@pytest.mark.trains
 @of(AUTOCAST[0], MIXED[1])
 def test_a_resumed_run_goes_on_alike(kit, precision, tmp_path):
     model = wide(kit, "GRU4Rec", precision)
@@ -170,6 +172,7 @@ def test_a_resumed_run_goes_on_alike(kit, precision, tmp_path):
         np.testing.assert_array_equal(resumed.state[name], array)
 
 
+@pytest.mark.trains
 @of(MIXED[1])
 def test_small_gradients_are_no_zeros(kit, precision):
     from llmrec_ref.tensorflow.layers import at_least_float32
