@@ -69,7 +69,7 @@ def chunked_softmax(hidden, table, targets):
     so that backward needs no logits: memory grows with the targets and with the
     catalogue, but not with their product.
     """
-    # both alike: autocast leaves alone what is written into a tensor that exists
+    # autocast leaves products in place alone: what is multiplied must be alike
     return _ChunkedSoftmax.apply(
         at_least_float32(hidden), at_least_float32(table), targets
     )

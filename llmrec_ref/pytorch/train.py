@@ -125,7 +125,7 @@ def _check_device(device):
 def _check_precision(model, device):
     """Raise ValueError where steps or gradients would be rounded to nothing."""
     half = torch.float16, torch.bfloat16
-    if any(weight.dtype in half for weight in model.parameters()):
+    if any(w.requires_grad and w.dtype in half for w in model.parameters()):
         raise ValueError(
             "half precision is too coarse to train weights in: keep them in float32, "
             "and train under torch.autocast with torch.bfloat16."

@@ -211,7 +211,8 @@ def _check_device(device):
 
 def _check_precision(model):
     """Raise ValueError where steps would be rounded to nothing."""
-    if any(weight.dtype in ("float16", "bfloat16") for weight in model.weights):
+    half = "float16", "bfloat16"
+    if any(weight.dtype in half for weight in model.trainable_variables):
         raise ValueError(
             "half precision is too coarse to train weights in: build the model with "
             "the policy mixed_bfloat16 or mixed_float16."

@@ -13,6 +13,7 @@ from llmrec_ref.pytorch.model import ItemModel
 NAME = "pytorch"
 
 set_seed = torch.manual_seed
+AUTOCAST = {"autocast bfloat16": torch.bfloat16, "autocast float16": torch.float16}
 
 
 class Pairs(toys.Pairs):
@@ -133,3 +134,28 @@ def rates(model):
     """The probabilities of all of a model's dropouts."""
     found = [module.p for module in model.modules() if isinstance(module, nn.Dropout)]
     return found + [module.dropout for module in model.modules() if type(module).__name__ == "Attention"]
+
+
+def computing(precision):
+    """While it lasts, a model that was made by `build` computes in a precision."""
+    return torch.autocast("cpu", AUTOCAST.get(precision), enabled=precision in AUTOCAST)
+
+
+def build(name, precision, **config):
+    """A model whose weights are of a precision, unless it is autocast's."""
+    model = train.MODELS[name](**config)
+    return model if precision in AUTOCAST else model.to(getattr(torch, precision))
+
+
+def logits(model, *item_ids):
+    with torch.no_grad():
+        return model.eval()(torch.tensor(item_ids)).numpy()
+
+
+def value_and_gradients(loss, precision, floats, *others):
+    """A loss of floats, as a model of a precision would ask for it, and its gradients."""
+    dtype = torch.float32 if precision in AUTOCAST else getattr(torch, precision)
+    floats = [torch.tensor(array, dtype=dtype, requires_grad=True) for array in floats]
+    value = loss(*floats, *map(torch.from_numpy, others))
+    value.backward()
+    return value.detach().numpy(), [array.grad.double().numpy() for array in floats]

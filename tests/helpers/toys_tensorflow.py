@@ -1,5 +1,7 @@
 """Networks and losses of `toys`, and what tests ask of a framework, in TensorFlow."""
 
+from contextlib import contextmanager
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -157,3 +159,33 @@ def ask(layer, x, visible, training):
 def rates(model):
     """The probabilities of all of a model's dropouts."""
     return [layer.rate for layer in model._flatten_layers() if isinstance(layer, layers.Dropout)]
+
+
+@contextmanager
+def computing(precision):
+    """While it lasts, models are made that compute in a precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def build(name, precision, **config):
+    return train.MODELS[name](**config)
+
+
+def logits(model, *item_ids):
+    return model(np.array(item_ids)).numpy()
+
+
+def value_and_gradients(loss, precision, floats, *others):
+    """A loss of floats, as a model of a precision would ask for it, and its gradients."""
+    dtype = keras.config.dtype_policy().compute_dtype
+    floats = [tf.cast(array, dtype) for array in floats]
+    with tf.GradientTape() as tape:
+        tape.watch(floats)
+        value = loss(*floats, *map(tf.constant, others))
+    gradients = tape.gradient(value, floats)
+    return value.numpy(), [tf.cast(tf.convert_to_tensor(g), "float64").numpy() for g in gradients]
