@@ -94,7 +94,7 @@ MUTATIONS = [  # (file of the package, text that occurs once in it, what stands 
      pytorch("test_fit", "state_is or interrupts")),
     (P + "weights.py", 'if key.startswith("optimizer.")', "if False", of("pytorch/test_train", "resume")),
     # Training in TensorFlow
-    (T + "train.py", "weight_decay=settings.weight_decay", "weight_decay=0.01",
+    (T + "train.py", "decay = settings.weight_decay", "decay = 0.01",
      tensorflow("test_fit", "adamw")),
     (T + "train.py", "tf.convert_to_tensor(g)", "g", tensorflow("test_fit", "twice")),
     (T + "train.py", "self.step = epoch * len(self.batches)", "self.step = 0",

@@ -158,12 +158,7 @@ def fit(
     batch_loss = getattr(objective, "loss", None) or losses.of_batch(settings.loss)
     _check_device(device)
     _check_precision(model)
-    optimizer = keras.optimizers.AdamW(
-        settings.lr, weight_decay=settings.weight_decay, epsilon=EPSILON
-    )
-    if model.compute_dtype == "float16":  # or small gradients would be 0
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(model.trainable_variables)
+    optimizer = _optimizer(model, settings)
     start = None if resume is None else _resume(resume, model, split, optimizer)
     done = Progress(objective, settings, get_weights(model), measure, start)
     run = run or runs.NoRun()
@@ -189,6 +184,16 @@ def fit(
             set_weights(model, done.best_weights)
     run.end(done, state)
     return done.history(state)
+
+
+def _optimizer(model, settings):
+    """Make AdamW for the weights that are trained."""
+    decay = settings.weight_decay
+    optimizer = keras.optimizers.AdamW(settings.lr, weight_decay=decay, epsilon=EPSILON)
+    if model.compute_dtype == "float16":  # or small gradients would be 0
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(model.trainable_variables)
+    return optimizer
 
 
 def _resume(folder, model, split, optimizer):
