@@ -109,8 +109,10 @@ def read(path, *names):
     """
     pointer, found = _pointer(path), {}
     for name in names:
-        file, wanted = Path(path) / pointer["save"] / name, pointer["sha256"].get(name)
-        found[name] = file.read_bytes() if file.is_file() and name in pointer["sha256"] else None
+        wanted, found[name] = pointer["sha256"].get(name), None
+        if name in pointer["sha256"]:
+            with suppress(FileNotFoundError):  # another process may save, and remove this one
+                found[name] = (Path(path) / pointer["save"] / name).read_bytes()
         if wanted is not None and (found[name] is None or sha256(found[name]).hexdigest() != wanted):
             if _pointer(path) != pointer:
                 return read(path, *names)  # saved again meanwhile

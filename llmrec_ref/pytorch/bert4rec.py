@@ -5,21 +5,24 @@ Representations from Transformer", CIKM 2019 (arXiv:1904.06690). Where this diff
 the paper:
 
 - Blocks normalise before attention and feed-forward (pre-norm), with one more
-  normalisation after the last. There each branch is followed by one (post-norm). -
-  Feed-forward: D to D with ReLU, SASRec's. There D to 4 D and back, with GELU: tried
-  over five seeds on MovieLens 100K, no gain (``book/results/bert4rec_wide.json``). -
-  One head by default. There two. - Output: no bias for each item, and the layer before
-  the logits is followed by a normalisation (as in the authors' code, not in the paper's
-  formula). - The mask has no logit: neither training nor scoring can answer with it. -
-  Positions are counted from the newest token. In the authors' code from the oldest. -
-  Hidden items: each with ``mask_probability`` 0.5, at least one. There a fixed share of
-  a window, between 0.2 and 0.6 by data set. - One window in five hides its newest item
-  alone. The paper has such windows too and does not say how many; in the authors' code,
-  with its defaults, it is one in eleven. - Windows: each user's newest items by
-  default. In the authors' code windows that overlap. - Training: AdamW with weight
-  decay 0.01 on all weights at a constant rate, gradients not clipped. There Adam with
-  weight decay 0.01, a rate that falls linearly, gradients clipped at norm 5. - Initial
-  weights: normal. There truncated at 0.02.
+  normalisation after the last. There each branch is followed by one (post-norm).
+- Feed-forward: D to D with ReLU, SASRec's. There D to 4 D and back, with GELU: tried
+  over five seeds on MovieLens 100K, no gain (``book/results/bert4rec_wide.json``).
+- One head by default. There two.
+- Output: no bias for each item, and the layer before the logits is followed by a
+  normalisation (as in the authors' code, not in the paper's formula).
+- The mask has no logit: neither training nor scoring can answer with it.
+- Positions are counted from the newest token. In the authors' code from the oldest.
+- Hidden items: each with ``mask_probability`` 0.5, at least one. There a fixed share of
+  a window, between 0.2 and 0.6 by data set.
+- One window in five hides its newest item alone. The paper has such windows too and
+  does not say how many; in the authors' code, with its defaults, it is one in eleven.
+- Windows: each user's newest items by default. In the authors' code windows that
+  overlap.
+- Training: AdamW with weight decay 0.01 on all weights at a constant rate, gradients
+  not clipped. There Adam with weight decay 0.01, a rate that falls linearly, gradients
+  clipped at norm 5.
+- Initial weights: normal. There truncated at 0.02.
 """
 
 import torch

@@ -4,13 +4,15 @@ Hidasi, Karatzoglou, Baltrunas and Tikk, "Session-based Recommendations with Rec
 Neural Networks", ICLR 2016 (arXiv:1511.06939). Where this differs from the paper:
 
 - Input: an item's embedding, and the same table makes the logits, without a bias. There
-  a one-hot vector goes in, and the output has weights of its own. - Loss: cross-entropy
-  over the whole catalogue by default. There BPR or TOP1 against the other items of a
-  batch. - Batches: each user's newest items are one window that starts from a zero
-  state, and the gradient runs through all of it. There sessions run side by side, a
-  step is one event, and the state is carried along. - Training: AdamW with weight decay
-  0.01. There Adagrad with momentum, the better of two that were tried. - Initial
-  weights: normal. There uniform.
+  a one-hot vector goes in, and the output has weights of its own.
+- Loss: cross-entropy over the whole catalogue by default. There BPR or TOP1 against the
+  other items of a batch.
+- Batches: each user's newest items are one window that starts from a zero state, and
+  the gradient runs through all of it. There sessions run side by side, a step is one
+  event, and the state is carried along.
+- Training: AdamW with weight decay 0.01. There Adagrad with momentum, the better of two
+  that were tried.
+- Initial weights: normal. There uniform.
 """
 
 import keras

@@ -7,12 +7,15 @@ newest item: with padding on the left that is the paper's numbering. Where this 
 from the paper:
 
 - Loss: cross-entropy over the whole catalogue by default. There binary cross-entropy
-  with one sampled negative a target (here ``loss="bce"``). - Attention: queries, keys
-  and values have biases, a linear layer follows, and several heads are possible. - The
-  last block is followed by a normalisation (the authors' code has it, the paper's
-  formulas do not). - Padding has a learned row that nobody sees. There a zero vector. -
-  Training: AdamW with weight decay 0.01. There Adam without. - Initial weights: normal,
-  0.02 wide, and embeddings are not scaled by the root of D as in the authors' code.
+  with one sampled negative a target (here ``loss="bce"``).
+- Attention: queries, keys and values have biases, a linear layer follows, and several
+  heads are possible.
+- The last block is followed by a normalisation (the authors' code has it, the paper's
+  formulas do not).
+- Padding has a learned row that nobody sees. There a zero vector.
+- Training: AdamW with weight decay 0.01. There Adam without.
+- Initial weights: normal, 0.02 wide, and embeddings are not scaled by the root of D as
+  in the authors' code.
 """
 
 import numpy as np
