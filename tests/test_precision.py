@@ -117,6 +117,15 @@ def test_losses(kit, precision, loss, tolerance):
     assert np.isfinite(gradients[0]).all() and (gradients[1][0] == 0).all()
 
 
+@of(*AUTOCAST, *WEIGHTS, *MIXED)
+def test_sums_are_not_rounded(kit, precision):
+    """All products are exact, but not 1 + 2**-12, nor sums of logarithms."""
+    hidden, table = np.ones((1, 2)), np.array([[8, 8], [1, 2**-12], [0.5, 0], [-1.25, 0]])
+    drawn = np.array([1]), np.array([[2, 3, 1]])
+    found, _ = kit.value_and_gradients(kit.losses.gbce, precision, (hidden, table), *drawn)
+    assert found == pytest.approx(reference.gbce(hidden, table, *drawn), rel=1e-6)
+
+
 @of(*AUTOCAST, *WEIGHTS, *MIXED, *DOUBLE)
 def test_losses_of_logits(kit, precision, tolerance):
     rng = np.random.default_rng(0)
@@ -170,6 +179,16 @@ def test_a_resumed_run_goes_on_alike(kit, precision, tmp_path):
     assert resumed.epochs["loss"].tolist() == whole.epochs["loss"].tolist()
     for name, array in whole.state.items():
         np.testing.assert_array_equal(resumed.state[name], array)
+
+
+@pytest.mark.trains
+@of(MIXED[1])
+def test_a_model_keeps_the_precision_it_was_made_in(kit, precision):
+    with kit.computing("float32"):
+        model = wide(kit, "GRU4Rec", "float32")
+    found, expected = fit(kit, model), trained(kit, "GRU4Rec", "float32", "cross_entropy")
+    assert found.epochs["loss"].tolist() == expected.epochs["loss"].tolist()
+    assert found.state.keys() == expected.state.keys()
 
 
 @pytest.mark.trains
