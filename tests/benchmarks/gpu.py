@@ -44,15 +44,16 @@ def main():
             epochs = fit(split, where, seed, args.epochs, **SIZES[0]).epochs
             curves.append(dict(device=where, seed=seed, **epochs[["loss", "val_ndcg"]].to_dict("list")))
     is_gpu = torch.device(args.device).type == "cuda"
+    gpu = torch.cuda.get_device_name() if is_gpu else device()
     record(
         args.name,
         args.out,
         title="SASRec on MovieLens 100K, on the processor and on a GPU",
-        protocol="PyTorch, float32; targets a second of the fastest of three epochs after the first",
+        protocol=f"PyTorch, float32, {gpu}; targets a second of the fastest of three epochs after the first",
         seeds=list(range(args.seeds)),
         rows=rows,
         curves=curves,
-        gpu=torch.cuda.get_device_name() if is_gpu else device(),
+        gpu=gpu,
     )
 
 
