@@ -26,6 +26,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from book._ext.chapters import numbers_of
+
 logger = logging.getLogger(__name__)
 TAG = re.compile(r"<!--\s*(eq-[\w-]+):(.*?)-->", re.DOTALL)
 CHECKS = re.compile(r"^\s*# checks (.+)$", re.MULTILINE)
@@ -142,18 +144,30 @@ def checking_cells(doctree: nodes.document) -> dict[str, nodes.container]:
     return cells
 
 
-def line_below(equation: Equation) -> nodes.paragraph:
-    """Return the line that stands below an equation."""
-    line = nodes.paragraph("", classes=["equation-tag"])
+def line_below(equation: Equation) -> nodes.container:
+    """Return the line that stands below an equation; the names of tests are folded."""
+    line = nodes.paragraph()
+    below = nodes.container("", line, classes=["equation-tag"])
     if equation.kind == "derivation":
         line += nodes.Text("Derivation, checked by ")
         line += nodes.reference("", "a cell of this page", internal=True, refid=equation.check)
     elif equation.kind == "implemented":
         line += [nodes.Text("In code: "), *separated(map(code_link, equation.code))]
-        line += [nodes.Text(" · tested by "), *separated(map(literal, equation.tests))]
+        line += nodes.Text(" · ")
+        below += folded(equation.tests)
     else:
         line += nodes.Text(equation.kind.capitalize())
-    return line
+    return below
+
+
+def folded(tests: list[str]) -> list[nodes.Node]:
+    """Return one word that opens the names of tests."""
+    if not tests:
+        return []
+    word = "test" if len(tests) == 1 else f"{len(tests)} tests"
+    opening = nodes.raw("", f"<details><summary>{word}</summary>", format="html")
+    names = nodes.paragraph("", "", *separated(map(literal, tests)))
+    return [opening, names, nodes.raw("", "</details>", format="html")]
 
 
 def code_link(name: str) -> pending_xref:
@@ -219,7 +233,7 @@ class FillIndex(SphinxPostTransform):
 
     def table(self) -> nodes.table:
         """Return the table, in the order of the book."""
-        titles = ["Number", "Equation", "Chapter", "Kind", "Code", "Tests"]
+        titles = ["No.", "Equation", "In", "Kind, code and tests"]
         columns = [nodes.colspec(colwidth=1, stub=position == 0) for position in range(len(titles))]
         pages = pages_of(self.env)
         rows = [
@@ -233,19 +247,20 @@ class FillIndex(SphinxPostTransform):
 
     def row(self, docname: str, equation: Equation) -> nodes.row:
         """Return what the table says of one equation."""
-        code = [code_link(name) for name in equation.code]
+        kind = nodes.paragraph("", equation.kind)
         if equation.kind == "derivation":
             address = self.app.builder.get_relative_uri(self.env.docname, docname)
             cell = nodes.reference("", "a cell", internal=True, refuri=f"{address}#{equation.check}")
-            code = [cell]
+            kind += [nodes.Text(", checked by "), cell]
+        if equation.code:
+            kind += [nodes.Text(": "), *separated(map(code_link, equation.code))]
+        number = numbers_of(self.env).get(docname)
         return nodes.row(
             "",
             entry(link("math", "eq", equation.label)),
             entry(nodes.Text(equation.label.removeprefix("eq-").replace("-", " "))),
-            entry(link("std", "doc", f"/{docname}")),
-            entry(nodes.Text(equation.kind)),
-            entry(*separated(code)),
-            entry(*separated(map(literal, equation.tests))),
+            entry(link("std", "doc", f"/{docname}", number and nodes.inline("", number))),
+            nodes.entry("", kind, *folded(equation.tests)),
         )
 
 

@@ -135,17 +135,27 @@ class RecordedTable(SphinxDirective):
         if missing:
             raise RecordedError(f"no row has a column {', '.join(missing)}")
         group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in keys), cols=len(keys))
-        group += nodes.thead("", table_row([header or key for key, _, header in columns]))
-        group += nodes.tbody("", *(table_row([show_cell(row, key, spec) for key in keys]) for row in rows))
+        figures = [is_figures(rows, key) for key in keys]
+        group += nodes.thead("", table_row([header or key for key, _, header in columns], figures))
+        body = (table_row([show_cell(row, key, spec) for key in keys], figures) for row in rows)
+        group += nodes.tbody("", *body)
         table = nodes.table("", nodes.title("", data["title"]), group, classes=["recorded"])
         self.set_source_info(table)
         self.add_name(table)
         return table
 
 
-def table_row(texts: list[str]) -> nodes.row:
-    """Return a docutils table row."""
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in texts))
+def is_figures(rows: list[dict[str, Any]], key: str) -> bool:
+    """Whether a column holds numbers and nothing else."""
+    values = [row[key] for row in rows if row.get(key) is not None]
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def table_row(texts: list[str], figures: list[bool]) -> nodes.row:
+    """Return a docutils table row; figures stand on the right."""
+    entries = zip(texts, figures, strict=True)
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", text), classes=["number"] * right)
+                           for text, right in entries))  # fmt: skip
 
 
 def origin(data: dict[str, Any]) -> nodes.paragraph:

@@ -7,7 +7,11 @@ import yaml
 from axe_playwright_python.sync_playwright import Axe
 
 TOC = yaml.safe_load((Path(__file__).resolve().parents[2] / "_toc.yml").read_text(encoding="utf-8"))
-PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+CHAPTERS = [chapter for part in TOC["parts"] for chapter in part["chapters"]]
+PAGES = [
+    TOC["root"],
+    *(page["file"] for chapter in CHAPTERS for page in (chapter, *chapter.get("sections", []))),
+]
 # Axe spends most of its time on colours and on the words of code. One text of each colour, size and ground is
 # enough: mark the one with the fewest elements inside. One word of each class (the scheme decides its colour)
 # is enough of the code: the others become plain text.

@@ -1,0 +1,26 @@
+"""Takes MathJax (1.2 MB) off pages without mathematics.
+
+Sphinx leaves it out by itself, except on a page whose table of contents leads to mathematics: the landing page.
+"""
+
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+
+def drop_mathjax(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Leave the script out where the body has no mathematics (an ``html-page-context`` handler)."""
+    if 'class="math' not in context.get("body", ""):
+        scripts = context.get("script_files", [])
+        context["script_files"] = [
+            script for script in scripts if "mathjax" not in str(getattr(script, "filename", ""))
+        ]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect the handler, after Sphinx's own."""
+    app.connect("html-page-context", drop_mathjax, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
