@@ -276,4 +276,4 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_env_collector(Collector)
     app.add_post_transform(FillIndex)
     app.connect("env-updated", report)
-    return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"env_version": 2, "parallel_read_safe": True, "parallel_write_safe": True}
