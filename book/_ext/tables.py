@@ -19,7 +19,7 @@ def is_figure(text: str) -> bool:
 
 
 def mark_words(html: str) -> str:
-    """Return the HTML of a data frame with ``class="words"`` on the cells and headings of columns of words."""
+    """Return the HTML of a data frame with ``class="words"`` on every cell of the columns of words."""
     soup = BeautifulSoup(html, "html.parser")
     for table in soup.select("table.dataframe"):
         body = [row.find_all("td") for row in table.select("tbody tr")]

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell
 
+from book.stamp_repository import colab_cell, version_of
 from nbval_tolerance import IMAGES, tag_errors, tag_value
 from spread import RECORD, cell_key, complaints
 
@@ -115,14 +117,12 @@ def test_tags_agree_with_what_varied(name, code):
     assert not {source: wrong for source, wrong in found.items() if wrong}
 
 
-def test_what_colab_installs_is_no_comment(name, code):
+@pytest.mark.xfail(reason="until `make stamp` has written the cells", strict=True)
+def test_the_cell_for_colab_is_as_stamped(name, code):
+    url = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
     (cell,) = [cell for cell in code if "colab" in tags(cell)]
-    assert cell.source.splitlines()[-4:] == [
-        "    !git clone --quiet --depth 1 {REPOSITORY} book",
-        f"    %cd -q book/notebooks/{NOTEBOOKS[name].parent.name}",
-        "    %pip install --quiet --no-deps -r ../../requirements-data.txt",
-        "    %pip install --quiet ../..",
-    ]
+    folder = NOTEBOOKS[name].parent.relative_to(ROOT).as_posix()
+    assert cell.source == colab_cell(url, version_of(ROOT), folder)
 
 
 NUMBER = {"sd": 0.002}  # needs 0.012
