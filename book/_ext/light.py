@@ -16,9 +16,12 @@ def drop_mathjax(
     """Leave the script out where the body has no mathematics (an ``html-page-context`` handler)."""
     if 'class="math' not in context.get("body", ""):
         scripts = context.get("script_files", [])
-        context["script_files"] = [
-            script for script in scripts if "mathjax" not in str(getattr(script, "filename", ""))
-        ]
+        context["script_files"] = [script for script in scripts if not is_mathjax(script)]
+
+
+def is_mathjax(script: Any) -> bool:
+    """Whether a script is MathJax or its settings."""
+    return "mathjax" in f"{script.filename} {script.attributes.get('body', '')}".lower()
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
