@@ -60,25 +60,17 @@ def log_softmax(answer):
     yield close(below[1, :2], -np.log([2, 2])), hint.format(np.exp(below[1, :2]).tolist())
 
 
-@of_function
-def cross_entropy(answer):
-    """1.2.4: ``cross_entropy(log_probabilities, targets)``, a mean over targets."""
-    log_p = np.log([[1e-9, 0.8, 0.2], [1e-9, 0.5, 0.5]])
-    yield (
-        close(answer(log_p[:1], np.array([1])), -np.log(0.8)),
-        "item 1 has probability 0.8: the loss is -ln 0.8",
-    )
-    value = answer(log_p, np.array([1, 0]))
-    yield not close(value, -np.log(0.8) / 2), "a position without a target is not counted: divide by fewer"
-    yield close(value, -np.log(0.8)), "target 0 is no item: leave that position out"
-    yield close(answer(log_p, np.array([0, 0])), 0.0), "where no position has a target the loss is 0"
-    for rng in cases():
-        V, shape = int(rng.integers(2, 6)), rng.integers(2, 6, size=rng.integers(1, 4))
-        p, targets = rng.dirichlet(np.ones(V), size=shape), rng.integers(0, V, size=shape)
-        targets.flat[0] = 1
-        nats = [-np.log(p[*place, y]) for place, y in np.ndenumerate(targets) if y]
-        found = answer(np.log(p), targets)
-        yield close(found, np.mean(nats)), f"{len(nats)} targets, mean {np.mean(nats):.6f}; you say {found}"
+@of_number(A_NUMBER)
+def above_the_floor(answer):
+    """1.2.4: nats of 1.1 above the entropy of the probabilities 1/2, 1/4, 1/8 and 1/8."""
+    world = np.array([1 / 2, 1 / 4, 1 / 8, 1 / 8])
+    floor = -np.sum(world * np.log(world))
+    in_bits = floor / np.log(2)
+    yield not near(answer, 1.1 - in_bits, rtol=1e-3), "that floor is in bits; the model's loss is in nats"
+    yield not near(answer, 1.1 - np.log(4), rtol=1e-3), "ln 4 is the floor of four equally likely items"
+    yield not near(answer, floor - 1.1, rtol=1e-3), "the other way round: the loss minus the floor"
+    hint = f"you say that the floor is {1.1 - answer:.4f}: it is the entropy of 1/2, 1/4, 1/8 and 1/8"
+    yield near(answer, 1.1 - floor, rtol=1e-3), hint
 
 
 @of_function
@@ -178,7 +170,7 @@ CHECKERS = {
     "1.2.1": bits_a_token,
     "1.2.2": best_constant,
     "1.2.3": log_softmax,
-    "1.2.4": cross_entropy,
+    "1.2.4": above_the_floor,
     "1.2.5": gradient,
     "1.2.6": sequence_log_probability,
     "1.2.7": smoothed_gap,
