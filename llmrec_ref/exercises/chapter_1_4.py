@@ -4,7 +4,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from llmrec_ref.exercises.tools import array, cases, close, near, of_function, of_number
+from llmrec_ref.exercises.tools import cases, close, near, of_function, of_number
 
 
 @of_number()
