@@ -24,20 +24,15 @@ def bilinear_by_hand(answer):
     )
 
 
-@of_function
-def bilinear_scores(answer):
-    """1.3.2: ``bilinear_scores(F, W, G)``, an array (users, items)."""
-    for rng in cases():
-        users, items, width, other = rng.integers(2, 7, size=4)
-        F, G = rng.normal(size=(users, width)), rng.normal(size=(items, other))
-        W = rng.normal(size=(width, other))
-        found = array(answer(F, W, G))
-        hint = f"for {users} users and {items} items give an array of the shape ({users}, {items})"
-        yield found.shape == (users, items), hint
-        for u, i in np.ndindex(found.shape):
-            score = sum(F[u, k] * W[k, j] * G[i, j] for k in range(width) for j in range(other))
-            hint = f"user {u} and item {i} should get the sum of f_k W_kj g_j, {score:.4f}, not "
-            yield close(found[u, i], score), hint + f"{found[u, i]:.4f}"
+@of_number("give one whole number")
+def orders_of_rank_one(answer):
+    """1.3.2: how many orders of the items 50 users see if W = a b', as a number."""
+    rng = np.random.default_rng(0)
+    of_users, of_items = rng.normal(size=(50, 4)) @ rng.normal(size=4), rng.normal(size=200)
+    orders = {tuple(np.argsort(factor * of_items)) for factor in of_users}
+    yield answer != 1, "what happens to the order of the items where f'a is negative?"
+    hint = "f'a is one number for each user: what can it do to the order by b'g, and what can it not do?"
+    yield answer == len(orders), hint
 
 
 @of_number("give one whole number")
@@ -155,7 +150,7 @@ def out_of_fold(answer):
 
 CHECKERS = {
     "1.3.1": bilinear_by_hand,
-    "1.3.2": bilinear_scores,
+    "1.3.2": orders_of_rank_one,
     "1.3.3": distinct_lists,
     "1.3.4": ridge_with_intercept,
     "1.3.5": rank_with_biases,

@@ -4,7 +4,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from llmrec_ref.exercises.tools import array, cases, close, near, of_function, of_number
+from llmrec_ref.exercises.tools import cases, close, near, of_function, of_number
 
 
 @of_number()
@@ -119,29 +119,17 @@ def sampled_hit_rate(answer):
         yield close(answer(rank, n_others, n_sampled, k), expected), hint
 
 
-@of_function
-def paired_interval(answer):
-    """1.4.8: ``paired_interval(a, b)``: 95 % bootstrap of the mean of a - b."""
-    values = np.random.default_rng(0).random(40)
-    found = array(answer(values + 0.25, values))
-    yield found.shape == (2,), "give two numbers, low and high"
-    hint = (
-        "a is b plus 0.25 for every user, so each resample of users has the difference 0.25: no width at all"
-    )
-    yield close(found, [0.25, 0.25]), hint
-    for number, rng in enumerate(np.random.default_rng(1).spawn(7)):
-        n = 20 if number == 6 else 200
-        b = (rng.random(n) < 0.3).astype(float)
-        a = np.where(rng.random(n) < 0.15, 1 - b, b) * rng.random(n) ** 0.2  # mostly the same users
-        a[0] += 40 * (number == 6)  # one user decides: the interval is not symmetrical
-        means = (a - b)[rng.integers(n, size=(20_000, n))].mean(axis=1)
-        expected, error = np.percentile(means, [2.5, 97.5]), np.std(means)
-        low, high = array(answer(a, b))
-        yield low < high, "the first number is the lower end"
-        hint = f"the mean of a - b is {np.mean(a - b):.3f}, your interval runs from {low:.3f} to {high:.3f}"
-        yield low < np.mean(a - b) < high, hint
-        hint = f"many resamples of {n} users give {expected.round(3)}, you give {low:.3f} and {high:.3f}"
-        yield np.allclose([low, high], expected, rtol=0, atol=0.25 * error), hint
+@of_number()
+def paired_errors(answer):
+    """1.4.8: how many standard errors a paired difference of HR@10 is from 0, as a number."""
+    yield answer > 0, "A has more hits than B: the difference A - B and its errors are above 0"
+    differences = np.repeat([1, -1, 0], [150 - 120, 130 - 120, 1000 - 30 - 10])  # a person each
+    separate = 0.02 / np.sqrt((0.15 * 0.85 + 0.13 * 0.87) / 1000)
+    hint = "these are two separate groups: of the same people, how many have a difference of 1, 0 and -1?"
+    yield not near(answer, separate, rtol=0.02), hint
+    expected = differences.mean() / (differences.std() / np.sqrt(1000))
+    hint = "the differences are 1 for 30 people, -1 for 10 and 0 for the rest: their mean, their deviation?"
+    yield near(answer, expected, rtol=0.01), hint
 
 
 CHECKERS = {
@@ -152,5 +140,5 @@ CHECKERS = {
     "1.4.5": random_reciprocal_rank,
     "1.4.6": expected_ndcg,
     "1.4.7": sampled_hit_rate,
-    "1.4.8": paired_interval,
+    "1.4.8": paired_errors,
 }
