@@ -12,9 +12,7 @@ from llmrec_ref.exercises.tools import (
     number,
     of_function,
     of_number,
-    padded,
     parts,
-    raw,
 )
 
 ASKED = [([3], 3), ([5, 2], 2), ([2, 4, 2], 1), ([2, 4, 2], 3), ([5, 2], 3), ([3], 1)]  # of exercise 2.2.6
@@ -33,46 +31,30 @@ def attention_by_hand(answer):
     yield near(answer, odds[:2] @ values[:2] / odds[:2].sum()), hint
 
 
-@of_function
-def visible(answer):
-    """2.2.2: ``visible(item_ids)``: bool (B, L, L), who sees whom."""
-    for rng in cases():
-        B, L = int(rng.integers(1, 4)), int(rng.integers(2, 7))
-        item_ids = padded(rng, B, L)
-        found = raw(answer(item_ids))
-        yield found.shape == (B, L, L), f"items {(B, L)} give a mask {(B, L, L)}, not {found.shape}"
-        yield found.dtype == bool, f"a mask is True or False, not {found.dtype}"
-        for b, t, s in np.ndindex(found.shape):
-            case = f"in the history {item_ids[b].tolist()} position {t} (from 0)"
-            if s == t:
-                yield found[b, t, s], f"{case} does not see itself"
-            elif s > t:
-                yield not found[b, t, s], f"{case} sees position {s}, which is later"
-            else:
-                said = "sees" if found[b, t, s] else "does not see"
-                yield found[b, t, s] == (item_ids[b, s] > 0), f"{case} {said} position {s}"
+@of_number("give a whole number")
+def count_visible(answer):
+    """2.2.2: the pairs that the mask of histories of 3 and 5 films, 5 wide, lets through."""
+    rows = ([0, 0, 1, 1, 1], [1, 1, 1, 1, 1])
+    pairs = [(row, t, s) for row in rows for t in range(5) for s in range(5)]
+    yield answer != len(pairs), "those are all pairs: which of them look into the future, or at padding?"
+    yield answer != sum(s <= t for _, t, s in pairs), "that is the causal mask alone: nobody may see padding"
+    among_films = sum(s <= t and row[s] > 0 for row, t, s in pairs)
+    yield answer != among_films, "a position of padding sees itself, by the last part of the equation"
+    hint = "count row by row: how many positions does each film see, itself included, and each padding?"
+    yield answer == sum(s <= t and row[s] > 0 or s == t for row, t, s in pairs), hint
 
 
-@of_function
-def attention(answer):
-    """2.2.3: ``attention(q, k, v, visible)`` of one head."""
-    eye = np.eye(3)
-    value = answer(5 * eye, 5 * eye, eye, np.eye(3, dtype=bool))
-    yield close(value, eye), "where each position sees only itself, it gets its own value back"
-    value = answer(np.zeros((1, 2)), np.ones((2, 2)), np.array([[2.0], [6.0]]), np.ones((1, 2), bool))
-    yield close(value, [[4.0]]), "a query of zeros matches all keys alike: the plain mean of the values"
-    for rng in cases():
-        T, S, d, width = rng.integers(2, 6, size=4)
-        q, k, v = rng.normal(size=(T, d)), rng.normal(size=(S, d)), rng.normal(size=(S, width))
-        seen = rng.random((T, S)) < 0.6
-        seen[np.arange(T), rng.integers(S, size=T)] = True
-        found = array(answer(q, k, v, seen))
-        yield found.shape == (T, width), f"{T} queries and values of width {width}: not {found.shape}"
-        for t in range(T):
-            odds = [np.exp(sum(q[t] * k[s]) / d**0.5) if seen[t, s] else 0 for s in range(S)]
-            expected = sum(odds[s] * v[s] for s in range(S)) / sum(odds)
-            hint = f"a query of width {d} sees {seen[t].sum()} of {S} keys: {expected[0]:.4f} comes first in"
-            yield close(found[t], expected), f"{hint} its output, you have {found[t, 0]:.4f}"
+@of_number("give a whole number")
+def moved_positions(answer):
+    """2.2.3: the positions that move when films 3 and 7 are exchanged, without position vectors."""
+    before = list(range(1, 51))
+    after = [7 if item == 3 else 3 if item == 7 else item for item in before]
+    seen = [(items[t], sorted(items[: t + 1])) for items in (before, after) for t in range(50)]
+    yield answer != 2, "what do the films between the two see, before the exchange and after it?"
+    yield answer != 48, "position 8 sees the same films as before, and nothing says in which order"
+    yield answer != 50, "positions 1 and 2 see neither of the two films"
+    hint = "ask of each position: is its own film another one, or the set of films that it sees?"
+    yield answer == sum(one != other for one, other in zip(seen[:50], seen[50:], strict=True)), hint
 
 
 @of_function
@@ -183,8 +165,8 @@ def beam_search(answer):
 
 CHECKERS = {
     "2.2.1": attention_by_hand,
-    "2.2.2": visible,
-    "2.2.3": attention,
+    "2.2.2": count_visible,
+    "2.2.3": moved_positions,
     "2.2.4": count_parameters,
     "2.2.5": appended_cost,
     "2.2.6": list_log_probability,
