@@ -110,10 +110,14 @@ def cloze_batches(windows, max_len, mask, mask_probability, batch_size, rng):
     batches = []
     for rows, width in _buckets([len(window) for window in windows], max_len, batch_size, rng):
         items = pad_left([windows[row] for row in rows], width)  # (B, L)
-        draw = np.where(items > 0, rng.random(items.shape), np.inf)
-        hidden = draw <= np.maximum(mask_probability, draw.min(axis=1, keepdims=True))
+        draw = np.where(items > 0, rng.random(items.shape), np.inf)  # padding: never
+        by_chance = draw <= mask_probability
+        smallest = draw == draw.min(axis=1, keepdims=True)  # one item of each window
+        nothing_hidden = ~by_chance.any(axis=1, keepdims=True)
+        hidden = by_chance | (nothing_hidden & smallest)
         newest_only = rng.random(len(items)) < NEWEST_ONLY
-        hidden[newest_only] = np.arange(width) == width - 1
+        newest = np.arange(width) == width - 1
+        hidden[newest_only] = newest
         batches.append((np.where(hidden, mask, items), np.where(hidden, items, 0)))
     return batches
 
