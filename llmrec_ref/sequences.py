@@ -87,9 +87,9 @@ def training_batches(windows, max_len, batch_size, rng):
 def cloze_batches(windows, max_len, mask, mask_probability, batch_size, rng):
     """Shuffle windows into batches of similar length, and hide items in them.
 
-    Each item is hidden with ``mask_probability``, and at least one a window. One window in five has its
-    newest item hidden and no other: that is how the model is asked in the end (Sun et al., CIKM 2019, section
-    3.6).
+    Each item is hidden with ``mask_probability``, and at least one a window. One window
+    in five has its newest item hidden and no other: that is how the model is asked in
+    the end (Sun et al., CIKM 2019, section 3.6).
 
     Args:
         windows: From `training_windows`, at most ``max_len`` items each.
@@ -100,20 +100,25 @@ def cloze_batches(windows, max_len, mask, mask_probability, batch_size, rng):
         rng: ``np.random.Generator``.
 
     Returns:
-        List of (item_ids, targets), both int64 (B, L) with L <= max_len: ``targets[b, l]`` is the item that
-        the mask in ``item_ids[b, l]`` hides; 0 = not hidden.
+        List of (item_ids, targets), both int64 (B, L) with L <= max_len:
+        ``targets[b, l]`` is the item that the mask in ``item_ids[b, l]`` hides; 0 = not
+        hidden.
 
     Raises:
         ValueError: ``batch_size`` is below 1, or ``mask_probability`` outside (0, 1].
     """
     _check_mask_probability(mask_probability)
-    batches = []
-    for rows, width in _buckets([len(window) for window in windows], max_len, batch_size, rng):
+    lengths, batches = [len(window) for window in windows], []
+    for rows, width in _buckets(lengths, max_len, batch_size, rng):
         items = pad_left([windows[row] for row in rows], width)  # (B, L)
-        draw = np.where(items > 0, rng.random(items.shape), np.inf)
-        hidden = draw <= np.maximum(mask_probability, draw.min(axis=1, keepdims=True))
+        draw = np.where(items > 0, rng.random(items.shape), np.inf)  # never padding
+        by_chance = draw <= mask_probability
+        smallest = draw == draw.min(axis=1, keepdims=True)  # one item of each window
+        nothing_hidden = ~by_chance.any(axis=1, keepdims=True)
+        hidden = by_chance | (nothing_hidden & smallest)
         newest_only = rng.random(len(items)) < NEWEST_ONLY
-        hidden[newest_only] = np.arange(width) == width - 1
+        newest = np.arange(width) == width - 1
+        hidden[newest_only] = newest
         batches.append((np.where(hidden, mask, items), np.where(hidden, items, 0)))
     return batches
 

@@ -95,16 +95,21 @@ def overconfident(answer):
 
 
 @of_function
-def beta(answer):
-    """2.3.6: ``beta(t, k, n)`` of gBCE."""
+def knob(answer):
+    """2.3.6: ``knob(factor, k, n)``: the t of gBCE whose odds are that much too large."""
     for rng in cases(10):
-        t, k, n = rng.random(), int(rng.integers(1, 50)), int(rng.integers(60, 1000))
-        case = f"k = {k}, n = {n}:"
-        plain, whole = answer(0.0, k, n), array(answer(1.0, k, n))
-        yield close(plain, 1.0), "t = 0 is plain binary cross-entropy: β = 1"
-        yield close(whole, k / (n - 1)), f"{case} t = 1 takes back the whole sampling rate α = k / (n − 1)"
-        between = 1 + t * (whole - 1)
-        yield close(answer(t, k, n), between), f"{case} β is linear in t: {between:.6f} for t = {t:.3f}"
+        k, n, t = int(rng.integers(1, 50)), int(rng.integers(60, 1000)), rng.random()
+        case = f"{k} negatives among {n} items:"
+        hint = f"{case} a factor of {n / k:.6f} is what t = 0, plain binary cross-entropy, has"
+        yield close(answer(n / k, k, n), 0.0), hint
+        hint = f"{case} t = 1 takes back all but a factor of n / (n − 1)"
+        yield close(answer(n / (n - 1), k, n), 1.0), hint
+        factor = (1 - t * (1 - k / (n - 1))) * n / k
+        found = array(answer(factor, k, n))
+        yield found.shape == (), f"give one number, not {found.shape}"
+        odds = (1 - found * (1 - k / (n - 1))) * n / k
+        hint = f"{case} with your t the odds are {odds:.4f} times too large, not {factor:.4f}"
+        yield close(found, t), hint
 
 
 @of_function
@@ -132,6 +137,6 @@ CHECKERS = {
     "2.3.3": log_count,
     "2.3.4": sampled_softmax,
     "2.3.5": overconfident,
-    "2.3.6": beta,
+    "2.3.6": knob,
     "2.3.7": calibration_error,
 }

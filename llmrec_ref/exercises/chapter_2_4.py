@@ -22,21 +22,25 @@ def targets_by_hand(answer):
 
 
 @of_function
-def visible(answer):
-    """2.4.2: ``visible(item_ids)``: bool (B, L, L), who sees whom, both ways."""
-    for rng in cases():
-        B, L = int(rng.integers(1, 4)), int(rng.integers(2, 7))
-        item_ids = padded(rng, B, L)
-        found = raw(answer(item_ids))
-        yield found.shape == (B, L, L), f"tokens {(B, L)} give a mask {(B, L, L)}, not {found.shape}"
-        yield found.dtype == bool, f"a mask is True or False, not {found.dtype}"
-        for b, t, s in np.ndindex(found.shape):
-            case = f"in the history {item_ids[b].tolist()} position {t} (from 0)"
-            if s == t:
-                yield found[b, t, s], f"{case} does not see itself"
-            else:
-                said = "sees" if found[b, t, s] else "does not see"
-                yield found[b, t, s] == (item_ids[b, s] > 0), f"{case} {said} position {s}"
+def moves(answer):
+    """2.4.2: ``moves(hidden, place, causal)``: bool (L,), whose logits can change."""
+    for rng in cases(30):
+        L = int(rng.integers(2, 8))
+        hidden, place = rng.random(L) < 0.4, int(rng.integers(L))
+        for causal in (True, False):
+            found = raw(answer(hidden, place, causal))
+            kind = "a causal" if causal else "a bidirectional"
+            marks = "".join("M" if masked else "x" for masked in hidden)
+            case = f"{kind} model reads {marks} (M a mask), the film at {place} changes (from 0):"
+            yield found.shape == (L,), f"{L} films have {L} answers, not shape {found.shape}"
+            yield found.dtype == bool, f"an answer is True or False, not {found.dtype}"
+            if hidden[place]:
+                yield not found.any(), f"{case} the film is not in the input, so what can change?"
+                continue
+            yield found[place], f"{case} the position of the film itself reads it"
+            hint = f"{case} which positions may look at it, {place - 1} too?"
+            yield found[:place].all() if not causal else not found[:place].any(), hint
+            yield found[place:].all(), f"{case} every position after it may look at it, a mask as well"
 
 
 @of_function
@@ -110,21 +114,18 @@ def cloze_loss(answer):
 
 
 @of_number()
-def asked_as_in_the_end(answer):
-    """2.4.6: how often a window of 3 films hides the newest and no other, rho = 1/2."""
-    yield 0 <= answer <= 1, "a probability lies between 0 and 1"
-    ways = list(product([0, 1], repeat=3))  # 8 ways to hide or show, all as likely
-    chance = np.mean([hidden == (0, 0, 1) for hidden in ways])
-    none = np.mean([hidden == (0, 0, 0) for hidden in ways])
-    yield not near(answer, 0.2), "beside the one window in five there is chance"
-    hint = "if chance hides nothing, one film is drawn to be hidden: it may be the newest"
-    yield not near(answer, 0.2 + 0.8 * chance), hint
-    hint = "if chance hides nothing, one of the three films is drawn, and only sometimes the newest"
-    yield not near(answer, 0.2 + 0.8 * (chance + none)), hint
-    hint = (
-        "list the 8 ways to hide or show three films: which leave the newest alone hidden, and which nothing?"
-    )
-    yield near(answer, 0.2 + 0.8 * (chance + none / 3), rtol=2e-3), hint
+def passes(answer):
+    """2.4.6: multiply-adds of BERT4Rec's 49 passes over prefixes, SASRec's one being 1."""
+    lengths = np.arange(1, 51)
+    cost = 6 * lengths * 64**2 + 2 * lengths**2 * 64
+    yield answer > 1, "is one pass over all positions dearer than 49 passes over prefixes?"
+    yield not near(answer, 49), "there are 49 passes, but most of them are over fewer positions than 50"
+    hint = "a prefix of n films is read with a mask behind it: n + 1 positions"
+    yield not near(answer, cost[:-1].sum() / cost[-1]), hint
+    hint = "the linear part of the cost counts as well, not the pairs alone"
+    yield not near(answer, (lengths[1:] ** 2).sum() / 50**2), hint
+    hint = "add up the cost of 2, 3, ..., 50 positions, and divide by that of 50; give three digits or more"
+    yield near(answer, cost[1:].sum() / cost[-1], rtol=3e-3), hint
 
 
 @of_function
@@ -178,11 +179,11 @@ def ablate(answer):
 
 CHECKERS = {
     "2.4.1": targets_by_hand,
-    "2.4.2": visible,
+    "2.4.2": moves,
     "2.4.3": cloze,
     "2.4.4": question,
     "2.4.5": cloze_loss,
-    "2.4.6": asked_as_in_the_end,
+    "2.4.6": passes,
     "2.4.7": welch,
     "2.4.8": ablate,
 }

@@ -47,9 +47,8 @@ def sampled_softmax(hidden, table, targets, negatives, log_counts, sign=-1, leav
 # 2.3.6
 
 
-def beta(t, k, n):
-    alpha = k / (n - 1)
-    return alpha * (t * (1 - 1 / alpha) + 1 / alpha)
+def knob(factor, k, n):
+    return (1 - factor * k / n) / (1 - k / (n - 1))
 
 
 # 2.3.7
@@ -73,7 +72,7 @@ SOLUTIONS = {
     "2.3.3": np.log(256 * 0.002),
     "2.3.4": sampled_softmax,
     "2.3.5": 100 / 0.99 / (1 + 100 / 0.99),
-    "2.3.6": beta,
+    "2.3.6": knob,
     "2.3.7": calibration_error,
 }
 
@@ -111,10 +110,11 @@ WRONG = {
     ],
     "2.3.5": [0.01, 0.0001, 0.5, 1 / (1 + 100 / 0.99), 101.0, None],
     "2.3.6": [
-        lambda t, k, n: k / (n - 1),
-        lambda t, k, n: beta(1 - t, k, n),
-        lambda t, k, n: beta(t, k, n + 1),
-        lambda t, k, n: t * k / (n - 1),
+        lambda factor, k, n: factor * k / n,
+        lambda factor, k, n: 1 - factor * k / n,
+        lambda factor, k, n: 1 - knob(factor, k, n),
+        lambda factor, k, n: knob(1 / factor, k, n),
+        lambda factor, k, n: (1 - factor) / (1 - k / (n - 1)),
     ],
     "2.3.7": [
         lambda *given: calibration_error(*given, weighted=False),

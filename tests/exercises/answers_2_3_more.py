@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 from scipy.special import expit, log_softmax
 
-from answers_2_3 import beta, calibration_error, chunked, sampled_softmax
+from answers_2_3 import calibration_error, chunked, knob, sampled_softmax
 
 # 2.3.2
 
@@ -208,14 +208,13 @@ WRONG = {
     ],
     "2.3.5": [100 / 101, 1 - 1 / 10_000, 0.99, 100 / 0.99, 1 - 0.01 / 0.99, 0.5025, [0.990197]],
     "2.3.6": [
-        lambda t, k, n: 1 - t * (1 - 20 / 199),
-        lambda t, k, n: (k / (n - 1)) ** t,
-        lambda t, k, n: 1 - t * (1 - k / n),
-        lambda t, k, n: beta(t**2, k, n),
-        lambda t, k, n: 1 - t * k / (n - 1),
-        lambda t, k, n: round(beta(t, k, n), 2),
-        lambda t, k, n: max(beta(t, k, n), 0.05),
-        lambda t, k, n: 1 / beta(t, k, n),
+        lambda factor, k, n: (1 - factor * k / n) / (1 - k / n),
+        lambda factor, k, n: (1 - factor * k / (n - 1)) / (1 - k / (n - 1)),
+        lambda factor, k, n: knob(factor, n, k),
+        lambda factor, k, n: knob(factor, k, n) ** 2,
+        lambda factor, k, n: round(knob(factor, k, n), 2),
+        lambda factor, k, n: max(knob(factor, k, n), 0.5),
+        lambda factor, k, n: [knob(factor, k, n)],
     ],
     "2.3.7": [
         closed_on_the_other_side,
@@ -237,9 +236,9 @@ RIGHT = {
     "2.3.4": [pair_by_pair, by_logaddexp],
     "2.3.5": [0.9902, Fraction(10_000, 10_099), np.array(expit(np.log(100 / 0.99))), np.float32(0.990197)],
     "2.3.6": [
-        lambda t, k, n: 1 - Fraction(t) * (1 - Fraction(k, n - 1)),
-        lambda t, k, n: np.interp(t, [0, 1], [1, k / (n - 1)]),
-        lambda t, k, n: np.float32((1 - t) + t * k / (n - 1)),
+        lambda factor, k, n: float((1 - Fraction(factor) * k / n) / (1 - Fraction(k, n - 1))),
+        lambda factor, k, n: np.interp(-factor, [-n / k, -n / (n - 1)], [0, 1]),
+        lambda factor, k, n: np.float32((n / k - factor) / (n / k - n / (n - 1))),
     ],
     "2.3.7": [bin_by_bin, by_histogram],
 }

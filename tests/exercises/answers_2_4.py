@@ -9,20 +9,23 @@ from llmrec_ref.sequences import pad_left
 # 2.4.2
 
 
-def visible(item_ids):
-    return (item_ids > 0)[:, None, :] | np.eye(item_ids.shape[1], dtype=bool)
+def moves(hidden, place, causal):
+    if hidden[place]:
+        return np.zeros(len(hidden), bool)
+    positions = np.arange(len(hidden))
+    return positions >= place if causal else positions >= 0
 
 
-def causal(item_ids):
-    return visible(item_ids) & np.tri(item_ids.shape[1], dtype=bool)
+def moves_under_the_mask(hidden, place, causal):
+    return moves(np.zeros_like(hidden), place, causal)
 
 
-def sees_padding(item_ids):
-    return np.ones((*item_ids.shape, item_ids.shape[1]), bool)
+def later_only(hidden, place, causal):
+    return moves(hidden, place, causal) & (np.arange(len(hidden)) > place)
 
 
-def blind_padding(item_ids):
-    return np.repeat((item_ids > 0)[:, None, :], item_ids.shape[1], axis=1)
+def masks_stay(hidden, place, causal):
+    return moves(hidden, place, causal) & ~hidden
 
 
 # 2.4.3
@@ -185,11 +188,11 @@ def no_final_mask(log_p, history, mask):
 
 SOLUTIONS = {
     "2.4.1": 0.2 + 0.8 * (4 / 2 + 1 / 2**4),
-    "2.4.2": visible,
+    "2.4.2": moves,
     "2.4.3": cloze,
     "2.4.4": question,
     "2.4.5": cloze_loss,
-    "2.4.6": 0.2 + 0.8 * (1 / 2**3 + 1 / 2**3 / 3),
+    "2.4.6": sum(6 * L * 64**2 + 2 * L**2 * 64 for L in range(2, 51)) / (6 * 50 * 64**2 + 2 * 50**2 * 64),
     "2.4.7": welch,
     "2.4.8": ablate,
 }
@@ -197,13 +200,13 @@ SOLUTIONS = {
 WRONG = {
     "2.4.1": [2, 2 + 1 / 16, 0.2 + 0.8 * 2, 3, 0.2 * 4 + 0.8 * (2 + 1 / 16), None],
     "2.4.2": [
-        causal,
-        sees_padding,
-        blind_padding,
-        lambda item_ids: np.swapaxes(visible(item_ids), 1, 2),
-        lambda item_ids: np.where(visible(item_ids), 0, -np.inf),
-        lambda item_ids: visible(item_ids)[0],
-        lambda item_ids: None,
+        moves_under_the_mask,
+        later_only,
+        masks_stay,
+        lambda hidden, place, causal: moves(hidden, place, True),
+        lambda hidden, place, causal: moves(hidden, place, False),
+        lambda hidden, place, causal: moves(hidden, place, not causal),
+        lambda hidden, place, causal: None,
     ],
     "2.4.3": [
         maybe_none,
@@ -233,7 +236,7 @@ WRONG = {
         lambda logits, targets: -cloze_loss(logits, targets),
         lambda logits, targets: None,
     ],
-    "2.4.6": [0.2, 0.2 + 0.8 / 8, 0.2 + 0.8 / 4, 1 / 8 + 1 / 24, 0.5, 1.2, None],
+    "2.4.6": [49, 1, 1 / 23.763, 22.7789, 42_924 / 2500, None],
     "2.4.7": [
         lambda a, b: welch(b, a),
         lambda a, b: welch(a, b)[::-1],

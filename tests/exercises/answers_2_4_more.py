@@ -10,30 +10,28 @@ from scipy.special import log_softmax, logsumexp
 from scipy.stats import norm, ttest_ind
 from scipy.stats import t as student
 
-from answers_2_4 import ablate, cloze, cloze_loss, question, visible, welch
+from answers_2_4 import ablate, cloze, cloze_loss, moves, question, welch
 from llmrec_ref.sequences import pad_left
 
 # 2.4.2
 
 
-def real_pairs_only(item_ids):
-    return (item_ids > 0)[:, None, :] & (item_ids > 0)[:, :, None]
+def earlier_only(hidden, place, causal):
+    return moves(hidden, place, causal) & (not causal or np.arange(len(hidden)) <= place)
 
 
-def mask_by_loop(item_ids):
-    return [
-        [[s == t or bool(row[s]) for s in range(len(row))] for t in range(len(row))]
-        for row in item_ids.tolist()
-    ]
+def hidden_anywhere(hidden, place, causal):
+    return moves(hidden, place, causal) & ~hidden.any()
 
 
-def padding_struck_out(item_ids):
-    B, L = item_ids.shape
-    seen = np.ones((B, L, L), bool)
-    for b, s in zip(*np.nonzero(item_ids == 0), strict=True):
-        seen[b, :, s] = False
-        seen[b, s, s] = True
-    return seen
+def by_pairs(hidden, place, causal):
+    sees = np.tri(len(hidden), dtype=bool) if causal else np.ones((len(hidden), len(hidden)), bool)
+    changed = (np.arange(len(hidden)) == place) & ~hidden
+    return (sees & changed).any(axis=1)
+
+
+def position_by_position(hidden, place, causal):
+    return [not hidden[place] and (not causal or t >= place) for t in range(len(hidden))]
 
 
 # 2.4.3
@@ -217,12 +215,13 @@ WRONG = {
         15 / 16,
     ],
     "2.4.2": [
-        real_pairs_only,
-        lambda item_ids: ~visible(item_ids),
-        lambda item_ids: visible(item_ids).astype(float),
-        lambda item_ids: visible(item_ids)[:, None],
-        lambda item_ids: np.repeat(visible(item_ids[:1]), len(item_ids), axis=0),
-        lambda item_ids: visible(item_ids) & ~np.tri(item_ids.shape[1], k=-1, dtype=bool),
+        earlier_only,
+        hidden_anywhere,
+        lambda *given: ~moves(*given),
+        lambda *given: moves(*given).astype(float),
+        lambda *given: moves(*given)[None],
+        lambda *given: np.flatnonzero(moves(*given)),
+        lambda *given: moves(*given)[::-1],
     ],
     "2.4.3": [
         hidden_if_equal_too,
@@ -253,16 +252,7 @@ WRONG = {
         lambda logits, targets: cloze_loss(logits, targets) * (targets > 0).sum() / len(targets),
         lambda logits, targets: round(cloze_loss(logits, targets), 2),
     ],
-    "2.4.6": [
-        0.2 + 1 / 8,
-        0.2 + 0.8 / 24,
-        0.8 / 6,
-        0.2 + 0.8 / 3,
-        0.34,
-        2 / 3,
-        [1 / 3],
-        0.2 * (1 / 8 + 1 / 24),
-    ],
+    "2.4.6": [49 / 2, 50, 0.042, 23, 24.75, 23.9, [23.763]],
     "2.4.7": [
         smaller_sample_decides,
         of_the_normal_distribution,
@@ -286,11 +276,11 @@ WINDOWS = [max(1, sum(hidden)) for hidden in product([0, 1], repeat=4)]
 
 RIGHT = {
     "2.4.1": [Fraction(37, 20), np.array(1.85), 0.2 + 0.8 * statistics.mean(WINDOWS), np.float32(1.85)],
-    "2.4.2": [mask_by_loop, padding_struck_out],
+    "2.4.2": [by_pairs, position_by_position],
     "2.4.3": [row_by_row, one_array_of_both],
     "2.4.4": [question_in_lists, question_by_padding],
     "2.4.5": [loss_by_loop, loss_by_weights],
-    "2.4.6": [Fraction(1, 3), np.array(1 / 3), 0.333, np.float32(1 / 3)],
+    "2.4.6": [Fraction(36804096, 1548800), np.array(23.763), 23.8, np.float32(23.76)],
     "2.4.7": [by_statistics, lambda a, b: ttest_ind(a, b, equal_var=False).confidence_interval()],
     "2.4.8": [effect_by_effect, all_questions_at_once],
 }
