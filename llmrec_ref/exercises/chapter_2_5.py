@@ -1,8 +1,10 @@
 """Checkers of chapter II.5, *Against the field*."""
 
+from itertools import combinations
+
 import numpy as np
 
-from llmrec_ref.exercises.tools import array, cases, close, near, number, of_function, of_number, raw
+from llmrec_ref.exercises.tools import array, cases, close, near, of_function, of_number, raw
 
 
 @of_number()
@@ -85,34 +87,32 @@ def mix(answer):
         yield close(answer(*silent), found), "a part that scores all items the same adds nothing: mind 0 / 0"
 
 
-@of_function
-def step_flops(answer):
-    """2.5.5: ``step_flops(B, L, D, n_layers, N, V)`` of a step's matrix products."""
-    for rng in cases():
-        B, L, D, n_layers, N, V = sizes = rng.integers(2, 10, size=6).tolist()
-        value = number(answer(*sizes))
-        yield value is not None, "return one number, the operations of a step"
-        products = {  # a matrix (a, b) times a matrix (b, c)
-            "maps": n_layers * [(B * L, D, 3 * D), (B * L, D, D), (B * L, D, D), (B * L, D, D)],
-            "attention": n_layers * B * [(L, D, L), (L, L, D)],
-            "logits": [(N, D, V)],
-        }
-        maps, attention, logits = (sum(2 * a * b * c for a, b, c in shapes) for shapes in products.values())
-        forward = maps + attention + logits
-        slips = {
-            forward: "the forward pass is right, and the backward pass is missing",
-            forward / 2: "those are the multiplications of the forward pass alone",
-            2 * forward: "the backward pass costs twice the forward pass: what do both cost together?",
-            3 * forward / 2: "those are the multiplications: each comes with an addition",
-            3 * (maps + logits): "attention is missing: every position with every position, twice",
-            3 * (forward - attention / 2): "attention has two products, and the causal mask saves nothing",
-            3 * (maps + attention): "the logits are missing",
-        }
-        for slip, hint in slips.items():
-            yield not near(value, slip, rtol=1e-9), hint
-        case = f"B, L, D, n_layers, N, V = {sizes}: {3 * forward} operations, not {value:.0f};"
-        hint = f"{case} a block has {2 * B} small products (attention, by window) and 4 large"
-        yield near(value, 3 * forward, rtol=1e-9), hint
+PROTOCOLS = {  # of 2.5.5, as the exercise's table has them: trained on, ranked among, history, ties
+    "A": ("all but two", "all", "left out", "against"),
+    "B": ("all but two", "all", "kept", "against"),
+    "C": ("all but one", "all", "left out", "against"),
+    "D": ("all but two", "99 sampled", "left out", "against"),
+    "E": ("all but two", "all", "left out", "against"),
+    "F": ("all but one", "all", "left out", "at random"),
+}
+
+
+def alike(columns):
+    """How many pairs of `PROTOCOLS` agree in the columns."""
+    kept = [[row[column] for column in columns] for row in PROTOCOLS.values()]
+    return sum(a == b for a, b in combinations(kept, 2))
+
+
+@of_number("give one number: how many of the fifteen pairs?")
+def comparable(answer):
+    """2.5.5: the pairs whose figures answer the same question; no scores tie, so their rule is idle."""
+    yield 0 <= answer <= 15 and answer == round(answer), "a whole number of pairs, from 0 to 15"
+    hint = "what does a rule for ties decide where no two items ever get the same score?"
+    yield answer != alike((0, 1, 2, 3)), hint
+    yield answer != alike((1, 2)), "a model that trained on the last item but one knew more: it is no twin"
+    hint = "tenth among 99 sampled items is not tenth among all, and items of the history take places"
+    yield answer not in (alike((0, 1)), alike((0, 2))), hint
+    yield answer == alike((0, 1, 2)), "go through the table row by row: who agrees with A, with B, with C?"
 
 
 @of_number("give one number, such as 1.5 or 3 / 2")
@@ -151,7 +151,7 @@ CHECKERS = {
     "2.5.2": dominated,
     "2.5.3": seconds_to,
     "2.5.4": mix,
-    "2.5.5": step_flops,
+    "2.5.5": comparable,
     "2.5.6": amdahl,
     "2.5.7": padding_share,
 }

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from answers_2_5 import dominated, mix, padding_share, seconds_to, standardised, step_flops
+from answers_2_5 import dominated, mix, padding_share, seconds_to, standardised
 
 # 2.5.2
 
@@ -143,22 +143,6 @@ def little_added_to_the_spread(scores, weights):
     return np.einsum("p,pi->i", weights, z).astype(np.float32)
 
 
-# 2.5.5
-
-
-def forward_by_layer(B, L, D, n_layers, N, V):
-    total = 0
-    for _ in range(n_layers):
-        for width in (3 * D, D, D, D):
-            total += 2 * B * L * D * width
-        total += 2 * (2 * B * L * L * D)
-    return total + 2 * N * D * V
-
-
-def wide_feed_forward(B, L, D, n_layers, N, V):
-    return step_flops(B, L, D, n_layers, N, V) + 3 * n_layers * 12 * B * L * D**2
-
-
 # 2.5.7
 
 
@@ -241,16 +225,7 @@ WRONG = {
         lambda scores, weights: mix(scores, weights)[None],
         lambda scores, weights: weights @ np.clip(standardised(scores), -1, 1),
     ],
-    "2.5.5": [
-        wide_feed_forward,
-        lambda B, L, D, n_layers, N, V: step_flops(B, L, D, n_layers, N, V + 1),
-        lambda B, L, D, n_layers, N, V: step_flops(1, L, D, n_layers, N, V),
-        lambda B, L, D, n_layers, N, V: step_flops(B, L, D, n_layers, N, V) + 1,
-        lambda B, L, D, n_layers, N, V: step_flops(B, L, D, n_layers, N, V) - 3 * N * V * D,
-        lambda B, L, D, n_layers, N, V: n_layers * step_flops(B, L, D, 1, N, V),
-        lambda B, L, D, n_layers, N, V: step_flops(B, L, D, n_layers, N, V) + 9 * n_layers * 2 * B * L * D,
-        lambda *sizes: 4 * forward_by_layer(*sizes),
-    ],
+    "2.5.5": [5, 8, 10, 14, 16, [2], [("A", "E"), ("C", "F")], "2", {"AE", "CF"}, 2 / 15],
     "2.5.6": [2.2, 55 / 45, 1.45, 100, 1 / 0.45 + 1, [1 / 0.45], 1 / (0.45 + 0.55 / 2)],
     "2.5.7": [
         sorts_in_place,
@@ -270,10 +245,7 @@ RIGHT = {
     "2.5.2": [dominated_by_loop, none_as_good_or_equal],
     "2.5.3": [epoch_by_epoch, by_the_running_maximum],
     "2.5.4": [part_by_part, little_added_to_the_spread],
-    "2.5.5": [
-        lambda *sizes: 3 * forward_by_layer(*sizes),
-        lambda *sizes: np.array(float(step_flops(*sizes))),
-    ],
+    "2.5.5": [2.0, Fraction(2), np.array(2), np.int64(2)],
     "2.5.6": [Fraction(20, 9), 2.22, np.array(100 / 45), np.float32(1 / 0.45)],
     "2.5.7": [place_by_place, by_table],
 }

@@ -215,6 +215,8 @@ def merged(path: Path, rows: list) -> list:
 def chapter(path: Path) -> str:
     """Return what the book calls a notebook, II.4 for 2_item_tokens/4_bert4rec.ipynb."""
     part, number = (part.split("_")[0] for part in path.parts[-2:])
+    if path.parts[-2].endswith("_appendix"):
+        return f"appendix {number}"
     return f"{PARTS[int(part) - 1]}.{number}"
 
 
