@@ -117,7 +117,6 @@ def test_tags_agree_with_what_varied(name, code):
     assert not {source: wrong for source, wrong in found.items() if wrong}
 
 
-@pytest.mark.xfail(reason="until `make stamp` has written the cells", strict=True)
 def test_the_cell_for_colab_is_as_stamped(name, code):
     url = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
     (cell,) = [cell for cell in code if "colab" in tags(cell)]
