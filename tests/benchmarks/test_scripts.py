@@ -130,7 +130,8 @@ def test_memory(run):
 def test_gpu(run):
     size = dict(dim=8, n_layers=1, batch_size=64)
     record = run("gpu", "--device", "cpu", "--epochs", 2, "--seeds", 1, SIZES=[size])
-    check(record, {"gpu", "curves"}, {"device", *size, "targets_per_second"})
+    check(record, {"gpu", "curves"}, {"device", "precision", *size, "targets_per_second"})
+    assert {row["precision"] for row in record["rows"]} == {"float32", "TF32", "bfloat16"}
 
 
 def test_world(run):
