@@ -41,7 +41,7 @@ def dominated(answer):
 
 @of_function
 def seconds_to(answer):
-    """2.5.3: ``seconds_to(curve, seconds, goal)``."""
+    """2.5.5: ``seconds_to(curve, seconds, goal)``."""
     for rng in cases(30):
         n_epochs = int(rng.integers(1, 8))
         curve, goal = rng.integers(1, 9, n_epochs) / 100, rng.integers(1, 10) / 100  # often exactly the goal
@@ -58,7 +58,7 @@ def seconds_to(answer):
 
 @of_function
 def mix(answer):
-    """2.5.4: ``mix(scores, weights)``: the weighted sum of the parts' z-scores."""
+    """2.5.3: ``mix(scores, weights)``: the weighted sum of the parts' z-scores."""
     for rng in cases():
         n_parts, n_items = int(rng.integers(2, 5)), int(rng.integers(3, 8))
         shift, scale = rng.normal(0, 5, (n_parts, 1)), rng.uniform(0.1, 9, (n_parts, 1))
@@ -87,7 +87,7 @@ def mix(answer):
         yield close(answer(*silent), found), "a part that scores all items the same adds nothing: mind 0 / 0"
 
 
-PROTOCOLS = {  # of 2.5.5, as the exercise's table has them: trained on, ranked among, history, ties
+PROTOCOLS = {  # of 2.5.4, as the exercise's table has them: trained on, ranked among, history, ties
     "A": ("all but two", "all", "left out", "against"),
     "B": ("all but two", "all", "kept", "against"),
     "C": ("all but one", "all", "left out", "against"),
@@ -105,7 +105,7 @@ def alike(columns):
 
 @of_number("give one number: how many of the fifteen pairs?")
 def comparable(answer):
-    """2.5.5: the pairs whose figures answer the same question; no scores tie, so their rule is idle."""
+    """2.5.4: the pairs whose figures answer the same question; no scores tie, so their rule is idle."""
     yield 0 <= answer <= 15 and answer == round(answer), "a whole number of pairs, from 0 to 15"
     hint = "what does a rule for ties decide where no two items ever get the same score?"
     yield answer != alike((0, 1, 2, 3)), hint
@@ -149,9 +149,9 @@ def padding_share(answer):
 CHECKERS = {
     "2.5.1": tied_scores,
     "2.5.2": dominated,
-    "2.5.3": seconds_to,
-    "2.5.4": mix,
-    "2.5.5": comparable,
+    "2.5.3": mix,
+    "2.5.4": comparable,
+    "2.5.5": seconds_to,
     "2.5.6": amdahl,
     "2.5.7": padding_share,
 }

@@ -33,7 +33,7 @@ def dominates(quality, cost):
     return dominated(-quality, -cost)
 
 
-# 2.5.3
+# 2.5.5
 
 
 def seconds_to(curve, seconds, goal):
@@ -69,7 +69,7 @@ def that_epoch(curve, seconds, goal):
     return next((time for ndcg, time in zip(curve, seconds, strict=True) if ndcg >= goal), np.inf)
 
 
-# 2.5.4
+# 2.5.3
 
 
 def standardised(scores, axis=1, ddof=0):
@@ -130,9 +130,9 @@ def a_real_position(lengths, batch_size):
 SOLUTIONS = {
     "2.5.1": 10 / 1000,
     "2.5.2": dominated,
-    "2.5.3": seconds_to,
-    "2.5.4": mix,
-    "2.5.5": 2,
+    "2.5.5": seconds_to,
+    "2.5.3": mix,
+    "2.5.4": 2,
     "2.5.6": 1 / 0.45,
     "2.5.7": padding_share,
 }
@@ -151,7 +151,7 @@ WRONG = {
         lambda quality, cost: dominated(quality, cost).astype(int),
         lambda quality, cost: None,
     ],
-    "2.5.3": [
+    "2.5.5": [
         beyond,
         before_the_epoch,
         first_if_never,
@@ -162,7 +162,7 @@ WRONG = {
         lambda curve, seconds, goal: seconds_to(curve, np.ones(len(curve)), goal),
         lambda curve, seconds, goal: None,
     ],
-    "2.5.4": [
+    "2.5.3": [
         in_place,
         unguarded,
         from_0_to_1,
@@ -178,7 +178,7 @@ WRONG = {
         lambda scores, weights: weights[:, None] * standardised(scores),
         lambda scores, weights: None,
     ],
-    "2.5.5": [1, 0, 7, 6, 4, 15, 3, 2.5, -2],
+    "2.5.4": [1, 0, 7, 6, 4, 15, 3, 2.5, -2],
     "2.5.6": [0.45, 0.55, 1 / 0.55, 45, 2, None],
     "2.5.7": [
         longest_of_all,

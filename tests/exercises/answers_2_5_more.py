@@ -59,7 +59,7 @@ def none_as_good_or_equal(quality, cost):
     )
 
 
-# 2.5.3
+# 2.5.5
 
 
 def as_if_it_rose(curve, seconds, goal):
@@ -104,7 +104,7 @@ def by_the_running_maximum(curve, seconds, goal):
     return np.append(np.cumsum(seconds), np.inf)[epochs].astype(np.float32)
 
 
-# 2.5.4
+# 2.5.3
 
 
 def weights_made_to_sum_in_place(scores, weights):
@@ -202,7 +202,7 @@ WRONG = {
         lambda quality, cost: dominated(quality, cost)[:, None],
         lambda quality, cost: dominated(quality / cost, cost),
     ],
-    "2.5.3": [
+    "2.5.5": [
         as_if_it_rose,
         last_time,
         mean_epochs,
@@ -213,7 +213,7 @@ WRONG = {
         lambda curve, seconds, goal: np.cumsum(seconds),
         lambda curve, seconds, goal: seconds_to(curve[::-1], seconds[::-1], goal),
     ],
-    "2.5.4": [
+    "2.5.3": [
         weights_made_to_sum_in_place,
         centred_at_the_median,
         much_added_to_the_spread,
@@ -225,7 +225,7 @@ WRONG = {
         lambda scores, weights: mix(scores, weights)[None],
         lambda scores, weights: weights @ np.clip(standardised(scores), -1, 1),
     ],
-    "2.5.5": [5, 8, 10, 14, 16, [2], [("A", "E"), ("C", "F")], "2", {"AE", "CF"}, 2 / 15],
+    "2.5.4": [5, 8, 10, 14, 16, [2], [("A", "E"), ("C", "F")], "2", {"AE", "CF"}, 2 / 15],
     "2.5.6": [2.2, 55 / 45, 1.45, 100, 1 / 0.45 + 1, [1 / 0.45], 1 / (0.45 + 0.55 / 2)],
     "2.5.7": [
         sorts_in_place,
@@ -243,9 +243,9 @@ WRONG = {
 RIGHT = {
     "2.5.1": [Fraction(1, 100), np.array(0.01), np.mean(np.arange(1000) < 10), np.float32(0.01)],
     "2.5.2": [dominated_by_loop, none_as_good_or_equal],
-    "2.5.3": [epoch_by_epoch, by_the_running_maximum],
-    "2.5.4": [part_by_part, little_added_to_the_spread],
-    "2.5.5": [2.0, Fraction(2), np.array(2), np.int64(2)],
+    "2.5.5": [epoch_by_epoch, by_the_running_maximum],
+    "2.5.3": [part_by_part, little_added_to_the_spread],
+    "2.5.4": [2.0, Fraction(2), np.array(2), np.int64(2)],
     "2.5.6": [Fraction(20, 9), 2.22, np.array(100 / 45), np.float32(1 / 0.45)],
     "2.5.7": [place_by_place, by_table],
 }
