@@ -7,6 +7,7 @@ warnings fail the build: prose cannot disagree with a result.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ class RecordedRole(SphinxRole):
         name, _, rest = self.text.partition(":")
         path, _, spec = rest.partition(":")
         try:
-            return [nodes.Text(show(look_up(load(name, self.env), path), spec))], []
+            text = show(look_up(load(name, self.env), path), spec)
+            return [nodes.Text(re.sub(r"^-(?=[\d.])", "−", text))], []  # a minus, not a hyphen
         except ValueError as error:
             logger.warning("recorded `%s`: %s", self.text, error, location=self.get_location())
             return [nodes.problematic(self.rawtext, self.rawtext)], []

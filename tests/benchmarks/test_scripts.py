@@ -19,6 +19,7 @@ from ml100k import THREADS, workers
 from step import product_rate
 
 from llmrec_ref import datasets
+from llmrec_ref.losses import LOSSES
 
 pytestmark = pytest.mark.trains
 
@@ -117,8 +118,10 @@ def test_bert4rec_claims(run):
 
 
 def test_loss_speed(run):
-    record = run("loss_speed", "--epochs", 2, FULL=[], LINES=LINES[-1:])
-    check(record, set(), {"framework", "loss", "lr", "n_negatives", "seconds", "fastest", "slowest"})
+    small = ("--epochs", 2, "--targets", 8, "--items", 100, "--repeats", 1)
+    record = run("loss_speed", *small, FULL=[], LINES=LINES[-1:])
+    assert {row["loss"] for row in record["large"]["rows"]} == set(LOSSES)
+    check(record, {"large"}, {"framework", "loss", "lr", "n_negatives", "seconds", "fastest", "slowest"})
 
 
 def test_memory(run):

@@ -18,7 +18,7 @@ PAGE = Path(__file__).resolve().parents[2] / "book" / "your_own_data.md"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Enter an empty folder with a small ``my.csv`` in which Ann buys what the page names."""
+    """Enter an empty folder with the page's ``my.csv``, and the same as ``shop.csv`` with other names."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     items = ["B07XJ8", "B01N5I", *(f"item {i}" for i in range(28))]
@@ -27,6 +27,8 @@ def folder(tmp_path, monkeypatch):
     table["timestamp"] = 1_700_000_000 + 60 * np.arange(len(table))
     table["text"] = "Title of " + table["item"]
     table.to_csv("my.csv", index=False)
+    other = {"user": "CustomerID", "item": "SKU", "timestamp": "UnixTime"}
+    table.rename(columns=other).to_csv("shop.csv", index=False)
     return tmp_path
 
 
