@@ -31,7 +31,7 @@ check: $(VENV)/.all  ## the part of make test that trains no model: style, code 
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not trains"
 
 lab: $(VENV)/.all  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab notebooks --config=jupyter_lab_config.py
 
 notebooks: $(VENV)/.all  ## run every notebook and save its outputs
 	$(BIN)/python tests/notebooks/execute.py $(sort $(wildcard notebooks/*/*.ipynb))

@@ -123,4 +123,4 @@ def test_one_record_says_how_fast_we_are_beside_others():
     pages = [path for path in PAGES if "peers" in quoted(path)]
     assert all(re.search(r"`peers`[^.]*before `fit` kept (?:its )?memory", text(path)) for path in pages)
     quoting = {path.stem for path in PAGES if "peer_speed" in quoted(path)}
-    assert quoting >= {"how_to_run", "5_against_the_field"}
+    assert quoting >= {"how_to_run", "3_where_a_step_spends_its_time"}

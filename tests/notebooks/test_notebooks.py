@@ -1,9 +1,11 @@
 """What every saved notebook has to be, checked without running it."""
 
+import copy
 import json
 import re
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -63,6 +65,17 @@ def test_is_valid_and_names_no_machine(notebook):
     }
     assert "widgets" not in notebook.metadata
     assert not [text for cell in notebook.cells for text in texts(cell) if MACHINE.search(text)]
+
+
+def test_jupyterlab_saves_it_as_it_was(notebook):
+    """JupyterLab writes its Python into what it opens; the hook of ``make lab`` takes that out again."""
+    config = SimpleNamespace(FileContentsManager=SimpleNamespace())
+    exec((ROOT / "jupyter_lab_config.py").read_text(encoding="utf-8"), {"c": config})
+    opened = copy.deepcopy(notebook)
+    opened.metadata.kernelspec["display_name"] = "Python 3 (ipykernel)"
+    opened.metadata.language_info |= {"version": "3.99", "file_extension": ".py"}
+    config.FileContentsManager.pre_save_hook(model={"type": "notebook", "content": opened}, path="")
+    assert opened == notebook
 
 
 def test_was_run_once_from_top_to_bottom(code):
