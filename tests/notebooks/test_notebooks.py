@@ -13,6 +13,7 @@ import yaml
 from nbformat.v4 import new_code_cell
 
 from book.stamp_repository import colab_cell, version_of
+from execute import run
 from nbval_tolerance import IMAGES, tag_errors, tag_value
 from spread import RECORD, cell_key, complaints
 
@@ -76,6 +77,12 @@ def test_jupyterlab_saves_it_as_it_was(notebook):
     opened.metadata.language_info |= {"version": "3.99", "file_extension": ".py"}
     config.FileContentsManager.pre_save_hook(model={"type": "notebook", "content": opened}, path="")
     assert opened == notebook
+
+
+@pytest.mark.trains
+def test_runs_from_another_folder(tmp_path):
+    """A notebook finds its records, its data and the style of its figures wherever it lies."""
+    run(nbformat.read(NOTEBOOKS["5_against_the_field"], as_version=4), tmp_path / "copy.ipynb")
 
 
 def test_was_run_once_from_top_to_bottom(code):
