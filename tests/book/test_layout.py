@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from docutils import nodes
 
+from book._ext.chapters import reading_minutes
 from book._ext.tables import mark_words
 
 FOUNDATIONS = "notebooks/1_foundations"
@@ -41,6 +43,32 @@ def test_a_chapter_shows_its_number(page, addresses, name):
     current = page.locator("nav.bd-links .current.active > a.current").last
     assert current.inner_text().startswith(f"{CHAPTERS[name]} ")
     assert "chapter" not in current.get_attribute("href")  # the number is in no address
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_says_how_long_it_takes(page, addresses, name):
+    """At most 40 minutes to read, and 3 to run."""
+    page.goto(f"{addresses['file']}/{name}")
+    line = page.locator("article h1 + .chapter-time").inner_text()
+    minutes, seconds = map(int, re.findall(r"\d+", line))
+    assert 15 <= minutes <= 40
+    assert 10 <= seconds <= 180
+
+
+def test_reading_counts_prose_and_open_code():
+    """What is folded, the other framework's code, formulas and exercises are not read."""
+    word, line = "word " * 200, "\n".join(["x = 1"] * 20)
+
+    def section(title, *parts):
+        return nodes.section("", nodes.title("", title), *parts)
+
+    def code(*classes):
+        return nodes.container("", nodes.literal_block("", line), classes=list(classes))
+
+    read = [nodes.paragraph("", word), code("cell", "tag_pytorch"), nodes.math_block("", word)]
+    unread = [code("cell", "tag_tensorflow"), code("cell", "tag_hide-input"), nodes.raw("", word)]
+    page = section("", *read, *unread, section("Exercises", nodes.paragraph("", word), code()))
+    assert reading_minutes(page) == pytest.approx(2, abs=0.01)
 
 
 @pytest.mark.parametrize(
