@@ -35,7 +35,7 @@ class PostNormBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x, visible):
-        """Map float32 (B, L, D) to the same; ``visible`` as in `layers.Attention`."""
+        """Map float32 (B, L, D) to the same; ``visible`` bool (B, 1, 1, L)."""
         x = self.norm1(x + self.dropout(self.attention(x, visible)))
         # exact GELU: F.gelu is x times the normal distribution function, by erf
         return self.norm2(x + self.dropout(self.outer(F.gelu(self.inner(x)))))
@@ -180,7 +180,7 @@ class Encoder:
         self.tokenizer, self.max_len = pretrained.Tokenizer(folder), max_len
         self.bert = Bert.load(folder)
         self.dim = self.bert.words.embedding_dim
-        self.key = f"{pretrained.fingerprint(folder)} {max_len} tokens, mean, PyTorch"
+        self.key = f"{pretrained.fingerprint(folder)} {max_len} tokens, mean, pytorch"
 
     @torch.no_grad()
     def __call__(self, texts):

@@ -26,7 +26,7 @@ def exact_linear(x, weight, bias):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention that looks only where it is told."""
+    """Causal multi-head self-attention that never looks at padding."""
 
     def __init__(self, dim, n_heads, dropout):
         super().__init__()
@@ -35,7 +35,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x, visible):
-        """Map float32 (B, L, D); ``visible`` bool (B, 1, L or 1, L): may query see key?"""
+        """Map float32 (B, L, D); ``visible`` bool (B, 1, L, L): may query see key?"""
         B, L, D = x.shape
         heads = (B, L, self.n_heads, D // self.n_heads)
         # (B, H, L, D/H)

@@ -38,7 +38,7 @@ class PostNormBlock(layers.Layer):
         self.dropout2 = layers.Dropout(dropout)
 
     def call(self, x, visible):
-        """Map float32 (B, L, D) to the same; ``visible`` as in `layers.Attention`."""
+        """Map float32 (B, L, D) to the same; ``visible`` bool (B, 1, 1, L)."""
         x = self.norm1(x + self.dropout1(self.attention(x, visible)))
         # exact GELU: x times the normal distribution function, by erf
         inner = ops.gelu(self.inner(x), approximate=False)
@@ -180,7 +180,9 @@ class Encoder:
         self.tokenizer, self.max_len = pretrained.Tokenizer(folder), max_len
         self.bert = Bert.load(folder)
         self.dim = self.bert.words.output_dim
-        self.key = f"{pretrained.fingerprint(folder)} {max_len} tokens, mean, Keras"
+        self.key = (
+            f"{pretrained.fingerprint(folder)} {max_len} tokens, mean, tensorflow"
+        )
         arrays = [tf.TensorSpec((None, None), kind) for kind in (tf.int64, tf.bool)]
         self.pooled = tf.function(self._pooled, input_signature=arrays)
 

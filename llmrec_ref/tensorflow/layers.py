@@ -13,7 +13,7 @@ def at_least_float32(x):
 
 
 class Attention(layers.Layer):
-    """Multi-head self-attention that looks only where it is told."""
+    """Causal multi-head self-attention that never looks at padding."""
 
     def __init__(self, dim, n_heads, dropout, initializer, **kwargs):
         super().__init__(**kwargs)
@@ -23,7 +23,7 @@ class Attention(layers.Layer):
         self.dropout = layers.Dropout(dropout)
 
     def call(self, x, visible):
-        """Map float32 (B, L, D); ``visible`` bool (B, 1, L or 1, L): may query see key?"""
+        """Map float32 (B, L, D); ``visible`` bool (B, 1, L, L): may query see key?"""
         B, L, D = ops.shape(x)
         heads = (B, L, self.n_heads, D // self.n_heads)
         q, k, v = (ops.reshape(y, heads) for y in ops.split(self.qkv(x), 3, axis=-1))
