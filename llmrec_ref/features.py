@@ -62,9 +62,8 @@ def _check(texts, padding):
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"text {row} is {text!r}: give a string for each row.")
-        if not text.strip() and not (padding and row == 0 and text == ""):
-            hint = 'leave it out, or say in words that nothing is known (padding=True allows a first row "")'
-            raise ValueError(f"text {row} is empty, and an empty text has no meaning to encode: {hint}.")
+        if not text.strip() and not (padding and row == 0):
+            raise ValueError(f"text {row} is empty: leave it out, or say in words that nothing is known.")
     if padding and texts[:1] != [""]:
         raise ValueError('padding=True needs "" as the first text: put it before the items.')
     return texts
