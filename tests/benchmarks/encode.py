@@ -183,9 +183,9 @@ def main():
         args.name,
         args.out,
         title="Texts that all-MiniLM-L6-v2 encodes in a second",
-        protocol=f"{len(texts):,} texts of films and products, shuffled; batches of {BATCH_SIZE}; one "
-        f"thread; the cases take turns, median of {args.rounds} rounds; 'times the other': the median ratio to the "
-        "other library of the framework within a round",
+        protocol=f"{len(texts):,} texts of films and products, shuffled; batches of {BATCH_SIZE}; "
+        f"one thread; the cases take turns, median of {args.rounds} rounds; 'times the other': the median "
+        "ratio to the other library of the framework within a round",
         seeds=[0],
         rows=measure(texts, args.rounds),
     )
