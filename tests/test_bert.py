@@ -125,6 +125,22 @@ def test_dropout_is_off_but_in_training(kit, bert, folder):
         assert np.abs(model(*arrays, training=True) - ask(model, *arrays)).max() > 0.1
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_is_on_embeddings_and_on_both_branches(kit, bert, monkeypatch, training):
+    model = bert.Bert(16, 64, 1, 2, 64, 16, dropout=0.25)
+    ids, mask = np.random.default_rng(0).integers(1, 16, (50, 10)), np.ones((50, 10), bool)
+    block = model.blocks[0]
+    seen = {name: kit.watch(getattr(block, name), monkeypatch) for name in ("norm1", "norm2")}
+    (whole,) = [kit.watch(block, monkeypatch)]
+    if kit.NAME == "pytorch":
+        ask(model.train(training), ids, mask)
+    else:
+        model(ids, mask, training=training)
+    (first, normed), (second, _), (entered, _) = seen["norm1"][-1], seen["norm2"][-1], whole[-1]
+    for dropped in (entered, first - entered, second - normed):
+        assert np.mean(dropped == 0) == pytest.approx(0.25 if training else 0, abs=0.02)
+
+
 def test_fresh_weights_are_drawn_as_documented(kit, bert):
     weights = kit.train.get_weights(bert.MaskedLM(bert.Bert(500, 48, 2, 4, 96, 64)))
     for name, array in weights.items():
