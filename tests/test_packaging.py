@@ -22,7 +22,7 @@ ROWS = [
     {"datasets", "world"},
     {"splits"},
     {"sequences"},
-    {"text"},
+    {"text", "pretrained", "features"},
     {"metrics", "losses"},
     {"baselines"},
     {"evaluate"},

@@ -22,7 +22,7 @@ def get_weights(model):
     weights = {}
     for variable in model.weights:
         array = _layout(variable, variable.numpy())
-        names = _names(variable)
+        names = _names(variable, model)
         arrays = array if len(names) > 1 else [array]
         # in C order: safetensors writes the memory as it lies
         weights |= {
@@ -36,7 +36,7 @@ def set_weights(model, weights):
     """Undo `get_weights` of either framework; ValueError if the weights do not fit."""
     check_weights(weights, get_weights(model))
     for variable in model.weights:
-        arrays = [weights[name] for name in _names(variable)]
+        arrays = [weights[name] for name in _names(variable, model)]
         variable.assign(
             _layout(
                 variable, arrays[0] if len(arrays) == 1 else np.stack(arrays), back=True
@@ -44,9 +44,12 @@ def set_weights(model, weights):
         )
 
 
-def _names(variable):
-    """``sas_rec/blocks.0/norm1/gamma`` is ``blocks.0.norm1.weight``, and so on."""
-    *layers, last = variable.path.split("/")[1:]
+def _names(variable, model):
+    """``sas_rec/blocks.0/norm1/gamma`` is ``blocks.0.norm1.weight``, and so on.
+
+    Weights of a model that was built before it became a part of this one keep its name.
+    """
+    *layers, last = variable.path.removeprefix(f"{model.name}/").split("/")
     if layers[-1:] == ["gru_cell"]:
         return [".".join([*layers[:-1], name]) for name in GRU_NAMES[last]]
     return [".".join([*layers, PYTORCH_NAMES.get(last, last)])]

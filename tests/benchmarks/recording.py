@@ -16,7 +16,10 @@ from shared import installed
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "book" / "results"
-PACKAGES = ("numpy", "scipy", "pandas", "torch", "tensorflow-cpu", "tensorflow", "keras")
+PACKAGES = (
+    "numpy", "scipy", "pandas", "torch", "tensorflow-cpu", "tensorflow", "keras",
+    "tokenizers", "transformers", "keras-hub",
+)  # fmt: skip
 
 
 def make_parser(description, name):

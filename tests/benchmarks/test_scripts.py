@@ -202,3 +202,13 @@ def test_peer_speed(run):
     record = run("peer_speed", *pythons, "--epochs", 2, "--rounds", 1)
     keys = {"seconds an epoch", "fastest", "slowest", "targets a second", "times RecTools"}
     check(record, set(), {"library", "loss", *keys})
+
+
+def test_encode(run):
+    pytest.importorskip("transformers")
+    pytest.importorskip("keras_hub")
+    record = run("encode", "--texts", 4, "--rounds", 1)
+    check(record, set(), {"framework", "library", "batches", "texts a second", "share of padding"})
+    beside = [row for row in record["rows"] if "times the other" in row]
+    assert [row["framework"] for row in beside] == ["pytorch", "tensorflow"]
+    assert len(record["rows"]) == 8 and all(0 <= row["share of padding"] < 1 for row in record["rows"])
