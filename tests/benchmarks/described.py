@@ -24,7 +24,7 @@ COLUMNS = [
     "kids_count",
 ]
 FOLDS = 5
-L2 = [1.0, 10.0, 100.0, 1000.0, 10000.0]
+L2 = [0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0]
 POPULAR = "popular by purchases"
 
 
