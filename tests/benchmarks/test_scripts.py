@@ -202,7 +202,10 @@ def test_groceries_text(run, monkeypatch):
     assert popular["gain"] == 0 and all(row["n_queries"] == popular["n_queries"] for row in others)
 
 
-def test_stacking(run):
+def test_stacking(run, monkeypatch):
+    dataset = datasets.load("ml-100k")
+    few = dataset.interactions[dataset.interactions["user_id"] <= 50]
+    monkeypatch.setattr(datasets, "load", lambda name: replace(dataset, interactions=few))
     record = run("stacking", "--seeds", 2, "--epochs", 1, DIM=4, encode=drawn)
     measured = {"train", "test", *TEST}
     ends = {f"{key}_{end}" for key in measured for end in ENDS}
