@@ -188,6 +188,7 @@ def test_scores_are_the_networks_probabilities():
     asked = split.train.queries[:3]
     found = model.score(asked)
     users, base = model._describe(model.first, asked)
+    assert (base[:, 1:] == EASE().fit(split).score(asked)[:, 1:]).all()  # fitted again, on all of training
     for row, item in itertools.product(range(3), [1, 2, 40]):
         pairs = Pairs(users, np.array([row]), np.array([item]), base[[row], item], None)
         probability = model.network.predict_proba(model._inputs(pairs))[0, 1]
