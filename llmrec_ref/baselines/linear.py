@@ -6,7 +6,9 @@ import scipy.linalg
 from llmrec_ref.baselines.shared import (
     as_scores,
     check_positive,
+    check_rows,
     check_shape,
+    feature_table,
     finite_matrix,
     user_item,
 )
@@ -76,11 +78,11 @@ class Ridge:
 
     def __init__(self, item_features, l2=1.0):
         check_positive(l2=l2)
-        self.items, self.l2 = _item_features(item_features), l2
+        self.items, self.l2 = feature_table(item_features), l2
 
     def fit(self, split):
         """Check that there is a row of features an item."""
-        _check_rows(self.items, split.n_items)
+        check_rows(self.items, split.n_items)
         return self
 
     def score(self, queries):
@@ -116,7 +118,7 @@ class Bilinear:
 
     def __init__(self, item_features, user_features=None, l2=1.0):
         check_positive(l2=l2)
-        self.items, self.l2 = _with_ones(_item_features(item_features)), l2
+        self.items, self.l2 = _with_ones(feature_table(item_features)), l2
         self.items[0] = 0  # padding is no item without features: it is none at all
         self.users = None
         if user_features is not None:
@@ -124,7 +126,7 @@ class Bilinear:
 
     def fit(self, split):
         """Solve for W."""
-        _check_rows(self.items, split.n_items)
+        check_rows(self.items, split.n_items)
         users = self._user_features(split.train.queries)
         seen = user_item(split.train.queries, split.n_items)
         self.weights = bilinear_ridge(users, self.items, seen, self.l2)
@@ -211,19 +213,5 @@ def bilinear_ridge(users, items, scores, l2):
     return P @ (P.T @ (users.T @ (scores @ items)) @ Q / (np.outer(a, b) + l2)) @ Q.T
 
 
-def _item_features(features):
-    features = np.array(features, dtype=float, ndmin=1)  # a copy
-    features[:1] = 0  # padding
-    return finite_matrix(features)
-
-
 def _with_ones(features):
     return np.column_stack([features, np.ones(len(features))])
-
-
-def _check_rows(features, n_items):
-    if len(features) != n_items + 1:
-        raise ValueError(
-            f"Features have {len(features)} rows, but {n_items} items and padding need "
-            f"{n_items + 1}."
-        )

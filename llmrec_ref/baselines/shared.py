@@ -58,3 +58,35 @@ def check_shape(name, found, expected):
             f"The {name} have the shape {found}, but the other arguments need "
             f"{expected}."
         )
+
+
+def feature_table(features):
+    """Return a copy of features as float64 (n_items + 1, d), row 0 zeros."""
+    features = np.array(features, dtype=float, ndmin=1)  # a copy
+    features[:1] = 0  # padding
+    return finite_matrix(features)
+
+
+def check_rows(features, n_items):
+    """Refuse features that have not a row for each item and padding."""
+    if len(features) != n_items + 1:
+        raise ValueError(
+            f"Features have {len(features)} rows, but {n_items} items and padding need "
+            f"{n_items + 1}."
+        )
+
+
+def history_means(queries, items):
+    """Mean of the features of each history, an item as often as it stands there.
+
+    Args:
+        queries: `Queries` without empty histories.
+        items: Float (n_items + 1, d).
+
+    Returns:
+        The means, float64 (len(queries), d).
+    """
+    numbers, offsets = flatten(queries.histories)
+    shape = (len(queries), len(items))
+    counts = sp.csr_array((np.ones(len(numbers)), numbers, offsets), shape=shape)
+    return counts @ items / np.diff(offsets)[:, None]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 
+import minilm
 import numpy as np
 import pytest
 from losses import LINES
@@ -178,6 +179,50 @@ def test_groceries(run):
     record = run("groceries", "--min-item", 2000)
     check(record, set(), {"name", "filter_seen", "n_queries", "n_dropped"} | TEST)
     assert [row["n_dropped"] > 0 for row in record["rows"]] == [False, True] * 6
+
+
+def drawn(texts, cache=None):
+    """Random vectors, one a text, in place of an encoder's."""
+    rows = {text: np.random.default_rng(len(text)).normal(size=8) for text in texts}
+    return np.array([rows[text] if text else np.zeros(8) for text in texts], np.float32)
+
+
+def test_groceries_text(run, monkeypatch):
+    monkeypatch.setattr("described.encode", drawn)
+    record = run("groceries_text", "--min-item", 2000, encode=drawn)
+    row = {"name", "targets", "setting", "HR@10", "Recall@10", "NDCG@10", "n_queries"}
+    check(record, {"added", "best_recall", "lists", "cold_households"}, row)
+    assert [row["lists"] > 1 for row in record["lists"]] == [False, True, True]
+    best = {(row["knows"], row["targets"], row["n_items"]): row["recall"] for row in record["best_recall"]}
+    for row in record["rows"]:
+        if row["name"] == "cosine":  # which knows texts alone
+            key = min(key for key in best if key[:2] == ("texts", row["targets"]))
+            assert row["Recall@10"] <= best[key] <= best["items", *key[1:]]
+    popular, *others = record["cold_households"]
+    assert popular["gain"] == 0 and all(row["n_queries"] == popular["n_queries"] for row in others)
+
+
+def test_stacking(run, monkeypatch):
+    dataset = datasets.load("ml-100k")
+    few = dataset.interactions[dataset.interactions["user_id"] <= 50]
+    monkeypatch.setattr(datasets, "load", lambda name: replace(dataset, interactions=few))
+    record = run("stacking", "--seeds", 2, "--epochs", 1, DIM=4, encode=drawn)
+    measured = {"train", "test", *TEST}
+    ends = {f"{key}_{end}" for key in measured for end in ENDS}
+    check(record, set(), {"first", "folds", *(f"first alone {key}" for key in TEST)} | measured | ends)
+    assert [row["folds"] for row in record["rows"]] == [None, 5] * 4
+
+
+def test_minilm_encodes_each_text_once_and_keeps_the_vectors(tmp_path, monkeypatch):
+    path, texts = tmp_path / "texts.npz", ["a hat", "", "a longer text about hats", "a hat"]
+    found = minilm.encode(texts, path)
+    assert found.shape == (4, 384) and found.dtype == np.float32
+    assert not found[1].any() and (found[0] == found[3]).all()
+    np.testing.assert_allclose(np.linalg.norm(found[[0, 2]], axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(found[:1], minilm.encode(texts[:1]), atol=1e-6)  # padding does not count
+    monkeypatch.setattr(minilm, "_encode", lambda distinct: np.full((len(distinct), 384), 7, np.float32))
+    assert (minilm.encode(texts, path) == found).all()
+    assert (minilm.encode(["another"], path) == 7).all()  # the file held other texts
 
 
 def test_beauty_unseen(run, people):
