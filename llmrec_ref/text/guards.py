@@ -19,15 +19,16 @@ def check_times(times, time, ties):
         )
     if len(times) and times[-1] == time and ties is None:
         raise ValueError(
-            f"An event shares the prediction time {time}, so it is not before it: leave "
+            f"An event shares the prediction time {time}, so is not before it: leave "
             'it out, or pass ties="source": the order of the source stands for time.'
         )
 
 
 def check_targets(targets, who, heads, written, records, own):
     """Refuse a text that names a target other than as the item of an event before."""
+    everything = "\n".join([who, *heads, *written])
     for target in targets:
-        if not target:
+        if not target or target not in everything:
             continue
         named = _names(who, target)
         for head, text, record in zip(heads, written, records, strict=True):
@@ -41,11 +42,18 @@ def check_targets(targets, who, heads, written, records, own):
             )
 
 
-def _names(text, target):
-    """Whether a text holds a title as whole words."""
-    return target in text and bool(_pattern(target).search(text))
+def _names(text, title):
+    """Whether a text names a title: its words in order, or its only word as a phrase.
+
+    A single word, such as "kids", occurs in ordinary text. It counts where nothing but
+    punctuation or an end stands beside it.
+    """
+    return title in text and bool(_pattern(title).search(text))
 
 
 @lru_cache(maxsize=100_000)
-def _pattern(target):
-    return re.compile(rf"(?<!\w){re.escape(target)}(?!\w)")
+def _pattern(title):
+    inside = re.escape(title)
+    if " " in title:
+        return re.compile(rf"(?<!\w){inside}(?!\w)")
+    return re.compile(rf"(?:^|[^\w\s]\s*){inside}(?=\s*(?:[^\w\s]|$))", re.MULTILINE)

@@ -78,11 +78,14 @@ def user_texts(
     template = template or template_of(dataset)
     events = EventRows(dataset, item_ids)
     people = user_words(dataset).to_dict("records")
-    titles = dict(events.words["title"])
+    described = events.words.to_dict("index") if targets is not None else {}
     texts = []
     for query in range(len(queries)):
         shown = events.newest(events.find(queries, query), last)
-        named = [] if targets is None else [titles[i] for i in item_ids[targets[query]]]
+        rows = [described[i] for i in item_ids[targets[query]]] if described else []
+        named = [
+            name for row in rows for name in (row["title"], fill(template.item, row))
+        ]
         guards = dict(targets=named, own=events.own, ties=ties)
         who = people[queries.users[query]], shown, queries.times[query], template
         texts.append(user_text(*who, budget, count, **guards))
@@ -116,8 +119,9 @@ def user_text(
         budget: How many tokens the text may have; None: any number.
         count: Function from a text to its number of tokens, which must not fall when an
             event is added: ``lambda text: len(tokenizer.encode(text).ids)``.
-        targets: Titles that must not be in the text. The title of an event's own item
-            may be equal to one: it happened before.
+        targets: Titles that must not be in the text; one of a single word only where
+            punctuation stands on both sides, as ordinary text has such words ("kids").
+            The item of an event may have an equal title: it happened before.
         own: The columns of an event that describe its own item.
         ties: ``"source"``: an event at the prediction time itself is before it, as the
             order of the source says.

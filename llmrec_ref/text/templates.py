@@ -1,6 +1,7 @@
 """How users, items and events are put into words: parts with named columns."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from string import Formatter
 
 from llmrec_ref.text.words import is_id
@@ -40,7 +41,7 @@ class Template:
             parts = getattr(self, name)
             if isinstance(parts, str):
                 raise ValueError(f'Template: {name} is a tuple of parts: ("{parts}",).')
-            for column in columns_of(parts):
+            for column in columns_of(tuple(parts)):
                 if is_id(column):
                     raise ValueError(
                         f"The template asks for {column!r}, which holds ids: an id is "
@@ -48,8 +49,9 @@ class Template:
                     )
 
 
+@lru_cache(maxsize=1000)
 def columns_of(parts):
-    """Return the names of the columns that some parts ask for, in order.
+    """Return the names of the columns that a tuple of parts asks for, in order.
 
     Raises:
         ValueError: A part is no format string, or names no column between its braces.
@@ -83,7 +85,7 @@ def fill(parts, row):
     """
     written = []
     for part in parts:
-        columns = columns_of([part])
+        columns = columns_of((part,))
         missing = [column for column in columns if column not in row]
         if missing:
             known = ", ".join(c for c in map(str, row) if not is_id(c)) or "none"

@@ -109,8 +109,8 @@ def moment_words(time, time_unit="seconds"):
 
 
 def _texts(column):
-    """A column as str, with gaps and blanks as NA; whole numbers without a fraction."""
-    texts = column.astype("string").str.strip()
+    """A column as str, blanks as one space and gaps as NA; 3.0 is 3."""
+    texts = column.astype("string").str.split().str.join(" ")
     if pd.api.types.is_float_dtype(column):
         texts = texts.str.replace(r"\.0$", "", regex=True)
     return texts.where(texts != "")
