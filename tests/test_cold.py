@@ -15,8 +15,6 @@ from llmrec_ref.splits import Part, Queries
 FEW = settings(max_examples=40)  # pandas is slow on tiny tables
 EVENT = st.tuples(st.integers(0, 3), st.integers(0, 7), st.integers(0, 8))
 EVENTS = st.lists(EVENT, min_size=30, max_size=60)
-    st.tuples(st.integers(0, 3), st.integers(0, 7), st.integers(0, 8)), min_size=30, max_size=60
-)
 
 
 def make_dataset(events, **kwargs):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from llmrec_ref.text.templates import fill
 from llmrec_ref.text.words import is_id, item_words, moment_words
 
 STORES = ("another store", "the usual store")
@@ -14,15 +15,17 @@ class EventRows:
     Args:
         dataset: A `Dataset`.
         item_ids: ``split.item_ids``.
+        template: A `Template`, for the column ``item_text`` of every event.
 
     Attributes:
         own: The columns that describe an event's item.
     """
 
-    def __init__(self, dataset, item_ids):
+    def __init__(self, dataset, item_ids, template):
         table = dataset.interactions
         self.words = item_words(dataset)
-        self.own, self.cells = tuple(self.words), self.words.to_numpy(object)
+        self.template, self.own = template, (*self.words, "item_text")
+        self.cells = self.words.to_numpy(object)
         self.time_unit = dataset.time_unit
         self.item_rows = self.words.index.get_indexer(table["item_id"])
         self.numbers = pd.Index(item_ids[1:]).get_indexer(table["item_id"]) + 1
@@ -68,7 +71,8 @@ class EventRows:
 
     def _in_words(self, row, usual):
         """Write one event: its item, its own columns, its moment and its store."""
-        found = dict(zip(self.own, self.cells[self.item_rows[row]], strict=True))
+        found = dict(zip(self.words, self.cells[self.item_rows[row]], strict=True))
+        found["item_text"] = fill(self.template.item, found)
         for name, column in self.columns.items():
             found[name] = None if pd.isna(column[row]) else column[row]
         found |= moment_words(found["timestamp"], self.time_unit)

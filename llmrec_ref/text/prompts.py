@@ -76,7 +76,7 @@ def user_texts(
             user's events; or as in `user_text`.
     """
     template = template or template_of(dataset)
-    events = EventRows(dataset, item_ids)
+    events = EventRows(dataset, item_ids, template)
     people = user_words(dataset).to_dict("records")
     described = events.words.to_dict("index") if targets is not None else {}
     texts = []

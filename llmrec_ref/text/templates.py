@@ -20,7 +20,8 @@ class Template:
         item: Parts of an item, from the columns of `item_words`.
         user: Parts of a user, from the columns of `user_words`.
         event: Parts of an event: columns of `item_words` and of the interactions;
-            ``weekday`` and ``hour``; ``store`` ("the usual store" or "another store").
+            ``item_text``; ``weekday`` and ``hour``; ``store`` ("the
+            usual store" or "another store").
         heading: Parts that stand once before all events of one moment (a basket).
         before: What stands before the events.
         nobody: The text of a user of whom nothing is known.
