@@ -25,7 +25,7 @@ class EventRows:
         table = dataset.interactions
         self.words = item_words(dataset)
         self.template, self.own = template, (*self.words, "item_text")
-        self.cells = self.words.to_numpy(object)
+        self.cells, self.items = self.words.to_numpy(object), {}
         self.time_unit = dataset.time_unit
         self.item_rows = self.words.index.get_indexer(table["item_id"])
         self.numbers = pd.Index(item_ids[1:]).get_indexer(table["item_id"]) + 1
@@ -69,10 +69,16 @@ class EventRows:
         shown = rows if last is None else rows[max(0, len(rows) - last) :]
         return [self._in_words(row, usual) for row in shown]
 
+    def _item(self, place):
+        """Write an item once, however often it occurs."""
+        if place not in self.items:
+            found = dict(zip(self.words, self.cells[place], strict=True))
+            self.items[place] = found | {"item_text": fill(self.template.item, found)}
+        return self.items[place]
+
     def _in_words(self, row, usual):
         """Write one event: its item, its own columns, its moment and its store."""
-        found = dict(zip(self.words, self.cells[self.item_rows[row]], strict=True))
-        found["item_text"] = fill(self.template.item, found)
+        found = dict(self._item(self.item_rows[row]))
         for name, column in self.columns.items():
             found[name] = None if pd.isna(column[row]) else column[row]
         found |= moment_words(found["timestamp"], self.time_unit)

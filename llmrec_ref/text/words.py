@@ -1,6 +1,5 @@
 """From a data set's columns to words: titles in order, gaps named as such."""
 
-import calendar
 import re
 
 import pandas as pd
@@ -14,6 +13,7 @@ ARTICLES = (
 INVERTED = re.compile(
     rf"([^()\s][^()]*), ({'|'.join(ARTICLES.split())})(?=\s*(?:[()]|$))"
 )
+WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 IDS = {
     plain_name(name)
     for role in ("user_id", "item_id")
@@ -104,7 +104,7 @@ def moment_words(time, time_unit="seconds"):
     if time_unit == "steps":
         return {}
     days, seconds = divmod(int(time), 86_400)
-    weekday = calendar.day_name[(days + 3) % 7]  # 1970 began on a Thursday
+    weekday = WEEKDAYS[(days + 3) % 7]  # 1970 began on a Thursday
     return {"weekday": weekday, "hour": str(seconds // 3600)}
 
 
