@@ -145,6 +145,14 @@ def test_cold_users_are_nowhere_in_training_and_have_no_history(n, share, seed, 
         splits.cold_users(split, 0.01)
 
 
+def test_cold_users_depend_on_the_seed():
+    split = splits.leave_one_out(
+        make_dataset([(user, step, step) for user in range(30) for step in range(4)])
+    )
+    drawn = [splits.cold_users(split, 0.5, seed).test.queries.users.tolist() for seed in (0, 1, 0)]
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
 @st.composite
 def cases(draw):
     """A part, scores with many ties, candidates that hold every target."""
