@@ -42,7 +42,7 @@ def evaluate_query(scores, targets, seen=(), ks=(1, 5, 10)):
     return {name: value[0] for name, value in values.items()}
 
 
-def rank_targets(score, part, filter_seen=None):
+def rank_targets(score, part, filter_seen=None, candidates=None):
     """Rank every target of a part among all eligible items, as `rank_query` does.
 
     Infinities are scores like others: -inf is the lowest (and ties with itself), +inf
@@ -55,6 +55,9 @@ def rank_targets(score, part, filter_seen=None):
         part: A `Part` whose queries have at least one target each.
         filter_seen: Whether items of the history are not eligible, and dropped from the
             targets. Default: True unless ``part.repeats``.
+        candidates: int array of distinct item numbers, such as the cold ones: no other
+            item is eligible. A target that is none is refused, as no ranking among
+            them could find it. Default: the whole catalogue.
 
     Returns:
         ``(ranks, offsets)``, int64: the ranks of query q's targets, 0 = best, are
@@ -65,9 +68,11 @@ def rank_targets(score, part, filter_seen=None):
     Raises:
         ValueError: ``part`` is no `Part` or has no queries, a query has no target, an
             item number is below 1, the scores have a wrong type or shape or hold NaN,
-            or the filter drops every target.
+            the filter drops every target, ``candidates`` are no distinct item
+            numbers, or a target is none of them.
     """
     n_items = _n_items(score, part)
+    candidates = _checked_candidates(candidates, part, n_items)
     histories = part.queries.histories
     filter_seen = not part.repeats if filter_seen is None else filter_seen
     hidden = histories if filter_seen else [history[:0] for history in histories]
@@ -87,6 +92,8 @@ def rank_targets(score, part, filter_seen=None):
             scores = ask(score, part.queries[asked], n_items)
             targets = [part.targets[query] for query in asked]
             seen = [hidden[query] for query in asked]
+            if candidates is not None:
+                scores, targets, seen = _among(candidates, scores, targets, seen)
             rows, ranks = rank_queries(scores, targets, seen)
             found.append((asked[rows], ranks))
             bar.update(len(asked))
@@ -95,7 +102,7 @@ def rank_targets(score, part, filter_seen=None):
     return ranks[by_query], np.searchsorted(queries[by_query], np.arange(len(part) + 1))
 
 
-def evaluate(score, part, ks=(1, 5, 10), filter_seen=None, ci=False):
+def evaluate(score, part, ks=(1, 5, 10), filter_seen=None, ci=False, candidates=None):
     """Score every query of a part and average the metrics of `evaluate_query`.
 
     A progress bar shows on stderr after five seconds.
@@ -103,11 +110,14 @@ def evaluate(score, part, ks=(1, 5, 10), filter_seen=None, ci=False):
     Args:
         score: As in `rank_targets`.
         part: As in `rank_targets`.
-        ks: Lengths of the recommended list, each at most the size of the catalogue.
+        ks: Lengths of the recommended list, each at most the size of the catalogue, or
+            the number of candidates.
         filter_seen: As in `rank_targets`.
         ci: Whether to add the columns ``HR@10_low``, ``HR@10_high`` and so on: a 95 %
-            percentile bootstrap over the users (`RESAMPLES` resamples of the queries
-            that have a target left, one query a user, seeded).
+            percentile bootstrap over the users (`RESAMPLES` resamples, seeded; the
+            queries that one user has are drawn together, those of unknown users one by
+            one).
+        candidates: As in `rank_targets`.
 
     Returns:
         DataFrame with one row and the columns ``HR@k``, ``Recall@k``, ``Precision@k``,
@@ -120,12 +130,13 @@ def evaluate(score, part, ks=(1, 5, 10), filter_seen=None, ci=False):
             to the catalogue's size.
     """
     _check_type(part)
-    ks = _checked_ks(ks, part.n_items)
-    ranks, offsets = rank_targets(score, part, filter_seen)
+    ks = _checked_ks(ks, part.n_items if candidates is None else np.size(candidates))
+    ranks, offsets = rank_targets(score, part, filter_seen, candidates)
     n_dropped = sum(map(len, part.targets)) - len(ranks)
+    users = part.queries.users[np.diff(offsets) > 0]
     offsets = np.unique(offsets)  # of the queries that have a target left
     values = _measure(ranks, offsets, ks)
-    intervals = bootstrap(np.stack(list(values.values()), axis=1)) if ci else None
+    intervals = bootstrap(np.stack(list(values.values()), axis=1), users) if ci else None
     row = {}
     for column, (name, value) in enumerate(values.items()):
         row[name] = value.mean()
@@ -134,7 +145,7 @@ def evaluate(score, part, ks=(1, 5, 10), filter_seen=None, ci=False):
     return pd.DataFrame([row | {"n_queries": len(offsets) - 1, "n_dropped": n_dropped}])
 
 
-def bootstrap(values):
+def bootstrap(values, groups=None):
     """95 % percentile bootstrap interval of a mean.
 
     `RESAMPLES` times as many values are drawn with replacement; the interval holds the
@@ -143,6 +154,9 @@ def bootstrap(values):
 
     Args:
         values: Float (n,), one value a query, or (n, m): m columns resampled together.
+        groups: int (n,): values of one group, such as those of one user, are drawn
+            together or not at all; -1 is a group of its own each time. Default: every
+            value by itself.
 
     Returns:
         float64 (2,) or (2, m): low and high.
@@ -153,13 +167,26 @@ def bootstrap(values):
     values = np.asarray(values, dtype=float)
     if not values.size or not np.isfinite(values).all():
         raise ValueError("bootstrap needs at least one value, and finite ones: drop queries without one.")
-    generator, n = np.random.default_rng(0), len(values)
+    sums, sizes = _by_group(values, groups)
+    generator, n = np.random.default_rng(0), len(sums)
     means = []
     for _ in range(20):  # in slices, which keep the weights small
-        # how often each query is drawn
+        # how often each group is drawn
         drawn = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES // 20)
-        means.append(drawn @ values / n)
+        n_values = drawn @ sizes
+        means.append(((drawn @ sums).T / n_values).T)
     return np.percentile(np.concatenate(means), [2.5, 97.5], axis=0)
+
+
+def _by_group(values, groups):
+    """Sum the values of each group, in order of its first value; and count them."""
+    groups = np.full(len(values), -1) if groups is None else np.asarray(groups)
+    alone = groups < 0
+    own = groups.max(initial=0) + 1 + np.arange(len(values))
+    codes, names = pd.factorize(np.where(alone, own, groups))
+    sums = np.zeros((len(names), *values.shape[1:]))
+    np.add.at(sums, codes, values)
+    return sums, np.bincount(codes)
 
 
 def ask(score, queries, n_items):
@@ -219,6 +246,33 @@ def _n_items(score, part):
         return n_items
     scores = getattr(score, "score", score)(part.queries[:1])
     return max(n_items, np.atleast_1d(scores).shape[-1] - 1)
+
+
+def _checked_candidates(candidates, part, n_items):
+    """Check candidates against the catalogue and the targets; return them as int64."""
+    if candidates is None:
+        return None
+    found = np.asarray(candidates)
+    if found.ndim != 1 or found.dtype.kind not in "iu" or not len(found):
+        raise ValueError("candidates must be item numbers, one at least, as a 1-D array of integers.")
+    if found.min() < 1 or found.max() > n_items or len(np.unique(found)) < len(found):
+        raise ValueError(f"candidates must be distinct item numbers 1..{n_items}: see split.item_ids.")
+    lost = [query for query, targets in enumerate(part.targets) if not np.isin(targets, found).all()]
+    if lost:
+        raise ValueError(
+            f"{len(lost)} queries, the first is {lost[0]}, have a target that is no candidate, so no ranking "
+            "among the candidates finds it: add it to them, or leave these queries out."
+        )
+    return found.astype(np.int64)
+
+
+def _among(candidates, scores, targets, seen):
+    """Keep the candidates' columns of the scores, and number items by these columns."""
+    places = np.zeros(scores.shape[1], np.int64)
+    places[candidates] = np.arange(1, len(candidates) + 1)
+    numbered = [[places[items] for items in lists] for lists in (targets, seen)]
+    numbered[1] = [columns[columns > 0] for columns in numbered[1]]
+    return scores[:, np.append(0, candidates)], *numbered
 
 
 def _check_type(part):

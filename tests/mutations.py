@@ -49,6 +49,8 @@ def tensorflow(name, words):
 P, T = "pytorch/", "tensorflow/"
 PATIENT = "stop_early or early_stopping"
 LEAVE_ONE_OUT, GLOBAL_TIME = of("test_splits", "leave_one_out"), of("test_splits", "global_time")
+COLD, TEXT, RECALL = of("test_cold"), of("test_text"), of("test_text", "best_recall")
+FUTURE, BASKETS = of("test_text", "future or films"), of("test_text", "films or baskets")
 RANKS = of("test_evaluate", "definition or plain or constant_scorer")
 
 # fmt: off
@@ -341,6 +343,44 @@ MUTATIONS = [  # (file of the package, text that occurs once in it, what stands 
     ("splits/cuts.py", "np.searchsorted(one, cut)", 'np.searchsorted(one, cut, side="right")', GLOBAL_TIME),
     ("splits/cuts.py", "dataset.repeats and tied and", "tied and", of("test_splits")),
     ("splits/cuts.py", 'method="higher"', 'method="lower"', of("test_splits", "cuts")),
+    # Cold items and users, and rankings among candidates
+    ("splits/cold.py", "items[:place][warm[:place]]", "items[:place]", COLD),
+    ("splits/cold.py", "items[:place][warm[:place]]", "items[warm]", COLD),
+    ("splits/cold.py", "n_before[place] < max(1, min_history)", "place < max(1, min_history)", COLD),
+    ("splits/cold.py", "events.only(~is_cold)", "events", COLD),
+    ("splits/cold.py", "counts >= min_events", "counts > min_events", COLD),
+    ("splits/cold.py", "times.append(events.times[user][place])", "times.append(0)", COLD),
+    ("splits/cold.py", "default_rng([seed, 1])", "default_rng([0, 1])", of("test_cold", "seed")),
+    ("splits/cold.py", "np.flatnonzero(stays)", "np.arange(len(split.train))", of("test_cold", "users")),
+    ("splits/cold.py", "histories=nothing", "histories=part.queries.histories", of("test_cold", "users")),
+    ("evaluate.py", "columns[columns > 0]", "columns", COLD),
+    ("evaluate.py", "part.n_items if candidates is None else np.size(candidates)", "part.n_items",
+     COLD),
+    ("evaluate.py", "n_values = drawn @ sizes", "n_values = np.full(len(drawn), len(values))", COLD),
+    ("evaluate.py", "axis=1), users) if ci", "axis=1)) if ci", COLD),
+    # Texts
+    ("text/words.py", "(?=\\s*(?:[()]|$))", "(?=$)", of("test_text", "titles or article")),
+    ("text/words.py", '(words["title"] == items["item_id"].astype(str))', "False", of("test_text", "own")),
+    ("text/words.py", "(days + 3) % 7", "(days + 4) % 7", of("test_text", "moments")),
+    ("text/words.py", 'isin(["none", "other"])', 'isin(["none"])', of("test_text", "people")),
+    ("text/templates.py", "if is_id(column):", "if False:", of("test_text", "ids")),
+    ("text/templates.py", "if all(row[column] is not None", "if any(row[column] is not None", TEXT),
+    ("text/events.py", "np.unique(self.stores[rows]", "np.unique(self.stores", BASKETS),
+    ("text/events.py", "rows[max(0, len(rows) - last) :]", "rows[:last]", BASKETS),
+    ("text/events.py", "start = places[-1] + 1", "start = 0", TEXT),
+    ("text/events.py", "return rows[places]", "return rows[: len(places)]", of("test_text", "cold")),
+    ("text/guards.py", "times[-1] > time", "times[0] > time", FUTURE),
+    ("text/guards.py", "times[-1] == time and ties is None", "False", FUTURE),
+    ("text/guards.py", "inside and not _names(described, target)", "inside", of("test_text", "target")),
+    ("text/guards.py", "named = named or (", "named = (", of("test_text", "target or profile")),
+    ("text/prompts.py", "<= budget", "< budget", of("test_text", "truncation")),
+    ("text/prompts.py", "list(events)\n", "list(events)[::-1]\n", TEXT),
+    ("text/prompts.py", "records = records[::-1]", "records = records[:]", FUTURE),
+    ("text/prompts.py", "m != moments[n - 1]", "True", BASKETS),
+    ("text/limits.py", "np.argsort(-m / n)", "np.argsort(-m)", RECALL),
+    ("text/limits.py", "np.clip(left, 0, n)", "np.minimum(left, n)", RECALL),
+    ("text/limits.py", "classes[seen[eligible[seen]]]", "classes[history]", RECALL),
+    ("text/limits.py", "not part.repeats if filter_seen", "True if filter_seen", RECALL),
     ("splits/events.py", "np.lexsort((times, users))", "np.lexsort((items, times, users))", LEAVE_ONE_OUT),
     ("splits/events.py", "default_rng(seed)", "default_rng(0)", of("test_splits", "numbers")),
     ("splits/reports.py", 'side="right"', 'side="left"', of("test_splits", "leakage")),

@@ -1,5 +1,6 @@
 """Who may see what: splits of a data set into training, validation and test."""
 
+from llmrec_ref.splits.cold import ColdItems, cold_items, cold_users
 from llmrec_ref.splits.cuts import global_time, leave_one_out
 from llmrec_ref.splits.parts import (
     Part,
@@ -19,6 +20,9 @@ __all__ = [
     "train_only",
     "leave_one_out",
     "global_time",
+    "ColdItems",
+    "cold_items",
+    "cold_users",
     "by_novelty",
     "leakage_report",
     "check_histories",

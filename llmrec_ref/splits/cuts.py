@@ -30,20 +30,15 @@ def leave_one_out(dataset, validation=True, seed=0, ties=None):
         ValueError: ``dataset.repeats``, last timestamps tie and ``ties`` is None; or an
             unknown ``ties``.
     """
-    if ties not in (None, "source"):
-        raise ValueError(f'ties={ties!r} is unknown: pass "source", or nothing.')
     events = Events(dataset, seed)
+    check_ties(dataset, events, ties)
+    return hold_out_last(events, validation)
+
+
+def hold_out_last(events, validation):
+    """Hold out the last of each user's `Events`; see `leave_one_out`."""
     lengths = np.array([len(items) for items in events.items])
     tested = np.flatnonzero(lengths >= 3)
-    tied = sum(events.times[user][-1] == events.times[user][-2] for user in tested)
-    if dataset.repeats and tied and ties is None:
-        raise ValueError(
-            f"{dataset.name} holds baskets: for {tied} users no item is the last, as "
-            "several share the last "
-            'timestamp. Use global_time, or pass ties="source" to take the order of '
-            "the source for time "
-            "(command line: --split global-time or --split leave-one-out)."
-        )
     n_short = np.count_nonzero((lengths > 0) & (lengths < 3))
 
     def held_out(back):
@@ -56,6 +51,22 @@ def leave_one_out(dataset, validation=True, seed=0, ties=None):
     nothing = events.part(nobody, lengths, times=nobody)
     n_train = lengths - np.where(lengths >= 3, 1 + validation, 0)
     return events.split(n_train, held_out(2) if validation else nothing, held_out(1))
+
+
+def check_ties(dataset, events, ties):
+    """Refuse baskets whose last items tie, unless told that the source orders them."""
+    if ties not in (None, "source"):
+        raise ValueError(f'ties={ties!r} is unknown: pass "source", or nothing.')
+    last = [times[-2:] for times in events.times if len(times) >= 3]
+    tied = sum(before == after for before, after in last)
+    if dataset.repeats and tied and ties is None:
+        raise ValueError(
+            f"{dataset.name} holds baskets: for {tied} users no item is the last, as "
+            "several share the last "
+            'timestamp. Use global_time, or pass ties="source" to take the order of '
+            "the source for time "
+            "(command line: --split global-time or --split leave-one-out)."
+        )
 
 
 def global_time(dataset, validation_from=0.8, test_from=0.9, seed=0):

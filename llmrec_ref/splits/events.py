@@ -1,5 +1,7 @@
 """All interactions of a data set in numbers, user by user in order of time."""
 
+from copy import copy
+
 import numpy as np
 import pandas as pd
 
@@ -44,6 +46,22 @@ class Events:
         ends = np.cumsum(np.bincount(users, minlength=len(dataset.users)))
         self.items = np.split(items[order].astype(np.int64), ends[:-1])
         self.times = np.split(times[order], ends[:-1])
+
+    def only(self, wanted):
+        """Keep the events of some items; the catalogue and its numbers stay.
+
+        Args:
+            wanted: bool (n_items + 1,).
+
+        Returns:
+            `Events`.
+        """
+        kept = copy(self)
+        masks = [wanted[items] for items in self.items]
+        for name in ("items", "times"):
+            lists = zip(getattr(self, name), masks, strict=True)
+            setattr(kept, name, [values[mask] for values, mask in lists])
+        return kept
 
     def part(self, users, n_seen, targets=None, times=None, n_left_out=0):
         """Ask about users whose first ``n_seen[user]`` items are their history.
