@@ -91,7 +91,8 @@ def test_what_fit_trains_is_shaken(fresh):
     del sys.modules[fresh]
     jitter.start(seed=1)
     change = np.abs(weights() - before).max()
-    assert 1e-7 < change < 1e-4 and jitter.trained == ["SASRec"]
+    # unshaken it is 0; the noise depends on names, which Keras counts up in a process
+    assert 1e-8 < change < 1e-4 and jitter.trained == ["SASRec"]
 
 
 def test_a_fit_that_a_cell_may_already_have_is_refused(fresh):
