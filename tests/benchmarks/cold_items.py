@@ -162,7 +162,9 @@ def choose(table, rate, seed, features, device):
 def by_scale(model, part):
     """Ranks of a part's targets for each of `SCALES`; for a table without id rows of 0 alone.
 
-    Cold films stand in no history, so their logits are linear in the scale, and others do not change.
+    Held-out films stand in no history, so their logits are linear in the scale, and others do not change.
+    (Nearly: of the films in histories, a few lie outside all training windows and are cold as well. The
+    report calibrates anew.)
     """
     scores = model.score(part.queries)
     if not hasattr(model.items, "cold_scale"):
