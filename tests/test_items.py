@@ -108,9 +108,7 @@ def test_a_cold_item_has_no_id_row(kit, split):
     before = kit.train.get_weights(model)["items.ids.weight"][COLD]
     kit.train.fit(model, split, epochs=3, lr=1e-2, progress=False)
     weights = kit.train.get_weights(model)
-    expected = np.bincount(
-        np.concatenate(model.objective.windows(split.train.queries.histories)), minlength=V
-    )
+    expected = np.bincount(np.concatenate(split.train.queries.histories), minlength=V)
     np.testing.assert_array_equal(weights["items.counts"], expected)
     np.testing.assert_array_equal(np.flatnonzero(expected[1:] == 0) + 1, COLD)
     scores = model.score(split.train.queries)

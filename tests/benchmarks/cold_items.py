@@ -29,7 +29,7 @@ from llmrec_ref.splits.events import Events
 
 SHARE, MIN_RATINGS, MIN_HISTORY = 0.1, 5, 5
 RATES = [0.0, 0.15, 0.3, 0.45, 0.6]  # of id dropout
-SCALES = [0.0, 1.0, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 7.0, 8.0, 10.0]  # of the calibration
+SCALES = [scale / 2 for scale in range(25)]  # of the calibration
 EPOCHS = [20, 30, 40]
 AIM = 0.065  # above the .06 that the report should reach: halves differ
 WIDE = 0.5  # Z_I is shortened to this length, so that the text learns no faster than ids
@@ -162,9 +162,8 @@ def choose(table, rate, seed, features, device):
 def by_scale(model, part):
     """Ranks of a part's targets for each of `SCALES`; for a table without id rows of 0 alone.
 
-    Held-out films stand in no history, so their logits are linear in the scale, and others do not change.
-    (Nearly: of the films in histories, a few lie outside all training windows and are cold as well. The
-    report calibrates anew.)
+    Cold films stand in no history, so their logits are linear in the scale, and others do not change. (But
+    for a film that was known only as somebody's hidden one. The report calibrates anew.)
     """
     scores = model.score(part.queries)
     if not hasattr(model.items, "cold_scale"):
