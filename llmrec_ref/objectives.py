@@ -97,6 +97,8 @@ class Ranking:
                 "of users with three interactions or more."
             )
         self.cut = objective.windows(split.train.queries.histories, settings.windows)
+        items, _ = flatten(split.train.queries.histories)
+        self.counts = np.bincount(items, minlength=split.n_items + 1)
         self.draw = negative_sampler(settings.loss_name, settings.n_negatives, split)
         first = self.batches(np.random.default_rng([settings.seed, 0]))
         self.n_targets = int(sum(np.count_nonzero(targets) for _, targets in first.pairs))
@@ -143,6 +145,13 @@ class _Batches:
 def bind(objective, split, settings):
     """Return what the loop asks: an objective that makes windows gets the split."""
     return Ranking(objective, split, settings) if hasattr(objective, "windows") else objective
+
+
+def note_counts(model, objective):
+    """Tell a model's item table, if it asks, how often each item stands in training."""
+    note = getattr(getattr(model, "items", None), "note_counts", None)
+    if note and hasattr(objective, "counts"):
+        note(objective.counts)
 
 
 def negative_sampler(loss, n_negatives, split):

@@ -55,13 +55,12 @@ class ItemModel(nn.Module):
         """
         check_histories(queries, self.config["n_items"])
         item_ids = torch.from_numpy(self.objective.question(queries.histories))
+        device = next(self.parameters()).device
         training = self.training
         self.eval()
         torch.clear_autocast_cache()  # it may hold weights that have changed since
         scores = [
-            self.logits(self.encode(batch.to(self.items.weight.device))[:, -1])
-            .cpu()
-            .numpy()
+            self.logits(self.encode(batch.to(device))[:, -1]).cpu().numpy()
             for batch in item_ids.split(SCORE_BATCH)
         ]
         self.train(training)

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from llmrec_ref import runs
 from llmrec_ref.memory import keep_memory
-from llmrec_ref.objectives import bind
+from llmrec_ref.objectives import bind, note_counts
 from llmrec_ref.pytorch import losses
 from llmrec_ref.pytorch.bert4rec import BERT4Rec
 from llmrec_ref.pytorch.gru4rec import GRU4Rec
@@ -62,6 +62,7 @@ def fit(
     settings = Settings(**settings)
     check_catalogue(model, split)
     objective = bind(objective or model.objective, split, settings)
+    note_counts(model, objective)
     batch_loss = getattr(objective, "loss", None) or losses.of_batch(settings.loss)
     _check_device(device)
     _check_precision(model, device)

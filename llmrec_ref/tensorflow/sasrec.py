@@ -21,8 +21,10 @@ from the paper:
 import numpy as np
 from keras import layers, ops
 
+from llmrec_ref.items import check_tables
 from llmrec_ref.objectives import NextItem
 from llmrec_ref.sequences import check_config
+from llmrec_ref.tensorflow.items import ItemTable
 from llmrec_ref.tensorflow.layers import Attention, Block  # noqa: F401
 from llmrec_ref.tensorflow.model import ItemModel, normal
 
@@ -41,14 +43,23 @@ class SASRec(ItemModel):
         dropout: Probability on embeddings, attention weights and both branches of a
             block.
         seed: Of the initial weights.
+        items: What the item table, which is the output's too, is made of: ``"id"``, a
+            row an item; ``"text"``, an adapter of ``features``; ``"both"``, their sum,
+            see `items.ItemTable`.
+        features: Z_I, float32 (n_items + 1, F), row 0 zeros; or F alone, where the rows
+            come with the weights of a run folder. Not with ``"id"``.
+        id_dropout: Probability with which an item's id row is left out of a training
+            step, with ``"both"``.
 
     Raises:
-        ValueError: A size or a probability that `sequences.check_config` refuses.
+        ValueError: A size or a probability that `sequences.check_config` refuses, or a
+            table that `llmrec_ref.items.check_tables` refuses.
     """
 
     def __init__(
-        self, n_items, dim=64, n_layers=2, n_heads=1, max_len=50, dropout=0.2, seed=0
-    ):
+        self, n_items, dim=64, n_layers=2, n_heads=1, max_len=50, dropout=0.2, seed=0,
+        items="id", features=None, id_dropout=0.0,
+    ):  # fmt: skip
         super().__init__()
         self.config = dict(
             n_items=n_items,
@@ -59,11 +70,17 @@ class SASRec(ItemModel):
             dropout=dropout,
         )
         check_config(self.config)
+        table = check_tables(items, features, id_dropout, n_items)
+        self.config |= table
         self.objective = NextItem(max_len)
         draw = normal(seed)
-        self.items = layers.Embedding(
-            n_items + 1, dim, embeddings_initializer=draw, name="items"
-        )
+        if items == "id":
+            self.items = layers.Embedding(
+                n_items + 1, dim, embeddings_initializer=draw, name="items"
+            )
+        else:
+            rate = table.get("id_dropout")
+            self.items = ItemTable(features, n_items, dim, draw, rate, name="items")
         self.positions = layers.Embedding(
             max_len, dim, embeddings_initializer=draw, name="positions"
         )

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from llmrec_ref import runs
 from llmrec_ref.memory import keep_memory
-from llmrec_ref.objectives import bind
+from llmrec_ref.objectives import bind, note_counts
 from llmrec_ref.tensorflow import losses
 from llmrec_ref.tensorflow.bert4rec import BERT4Rec
 from llmrec_ref.tensorflow.gru4rec import GRU4Rec
@@ -155,6 +155,7 @@ def fit(
     settings = Settings(**settings)
     check_catalogue(model, split)
     objective = bind(objective or model.objective, split, settings)
+    note_counts(model, objective)
     batch_loss = getattr(objective, "loss", None) or losses.of_batch(settings.loss)
     _check_device(device)
     _check_precision(model)

@@ -118,6 +118,29 @@ def test_bert4rec_claims(run):
     assert all(row["value_seeds"] == [0, 0] for row in rows)
 
 
+def test_cold_items(run, tmp_path):
+    z = np.random.default_rng(0).normal(size=(1683, 8)).astype(np.float32)
+    z[0] = 0
+    np.save(tmp_path / "z.npy", z)
+    small = dict(EPOCHS=[1], RATES=[0.0, 0.3], SCALES=[0.0, 3.0], RESAMPLES=20)
+    record = run(
+        "cold_items", "--features", tmp_path / "z.npy", "--seeds", 2, **small,
+        ProcessPoolExecutor=lambda *_, **__: ThreadPoolExecutor(1),
+    )  # fmt: skip
+    questions = ("warm", "cold_among_cold", "cold_among_all")
+    metrics = [
+        f"{question}_{metric}{end}" for question in questions for metric in TEST for end in ("", "_minus_id")
+    ]
+    values = {name + end for name in metrics for end in ("", "_low", "_high")}
+    settings = {"model", "items", "id_dropout", "calibration", "epochs"}
+    check(record, {"settings", "counts", "chosen_rate", "choice", "tail"}, values | settings)
+    same = [row for row in record["rows"] if row.get("items") == "id"]
+    assert [row["warm_HR@10_minus_id"] for row in same] == [0]
+    assert sum(row["n_targets"] for row in record["tail"]) == record["counts"]["warm_queries"]
+    (by_chance,) = [row for row in record["rows"] if row["model"] == "random"]
+    assert by_chance["cold_among_cold_HR@10"] == pytest.approx(10 / record["counts"]["cold"][1], abs=0.05)
+
+
 def test_loss_speed(run):
     small = ("--epochs", 2, "--targets", 8, "--items", 100, "--repeats", 1)
     record = run("loss_speed", *small, FULL=[], LINES=LINES[-1:])
