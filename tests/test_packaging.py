@@ -22,7 +22,7 @@ ROWS = [
     {"datasets", "world"},
     {"splits"},
     {"sequences"},
-    {"text", "pretrained", "features"},
+    {"text", "pretrained", "features", "items"},
     {"metrics", "losses"},
     {"baselines"},
     {"evaluate"},
