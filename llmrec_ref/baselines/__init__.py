@@ -6,11 +6,11 @@ Each has ``fit(split)``, which sees ``split.train`` only and returns self, and
 it knows the users. None depends on how items are numbered, but for the random start of
 `ALS` and the draws of `PairMLP`, which alone trains by gradient descent (and needs
 scikit-learn). The equations of the linear scorers are functions: `ridge`,
-`bilinear_ridge`, `als_step`; what texts can reach at best is `best_recall`.
+`bilinear_ridge`, `als_step`; what texts can reach at best: `text.best_recall`.
 """
 
 from llmrec_ref.baselines.als import ALS, als_step
-from llmrec_ref.baselines.content import Content, best_recall
+from llmrec_ref.baselines.content import Content
 from llmrec_ref.baselines.counting import ItemKNN, Markov, PersonalFrequency, Popularity
 from llmrec_ref.baselines.linear import EASE, Bilinear, Ridge, bilinear_ridge, ridge
 from llmrec_ref.baselines.mixture import Mixture
@@ -32,5 +32,4 @@ __all__ = [
     "ridge",
     "bilinear_ridge",
     "als_step",
-    "best_recall",
 ]

@@ -1,4 +1,4 @@
-"""Content: what is like what you had, by item features alone; and its best case."""
+"""Content: what is like what you had, by item features alone."""
 
 import numbers
 
@@ -70,56 +70,6 @@ class Content:
         if self.measure == "cosine":
             users, items = _unit(users), _unit(items)
         return as_scores(users @ items.T)
-
-
-def best_recall(part, texts, k, filter_seen=False):
-    r"""The best Recall@k, on average over ties, of any ranking that knows texts alone.
-
-    Such a ranking cannot tell items with equal texts apart, so it orders groups of
-    items, and chance orders the items of a group. With :math:`n_g` eligible items in
-    group g, :math:`t_g` of them targets, no order beats the one by
-    :math:`t_g / n_g`: of the group where the list ends, the places that are left take
-    this share. (It is Dantzig's solution of the fractional knapsack problem:
-    Discrete-variable extremum problems, Operations Research 5(2), 1957.)
-
-    Args:
-        part: A `Part` whose queries have at least one target each.
-        texts: One entry an item number, entry 0 is not looked at: equal entries cannot
-            be told apart. Item numbers instead of texts give the best of any ranking.
-        k: Length of the list, at least 1.
-        filter_seen: As in `evaluate`: whether items of the history are not eligible and
-            dropped from the targets.
-
-    Returns:
-        float64 (n,): the best expected recall of each query that has a target left.
-
-    Raises:
-        ValueError: ``k`` is below 1.
-    """
-    if not k >= 1:
-        raise ValueError(f"k={k}: a list has at least one place.")
-    _, groups = np.unique([str(text) for text in texts[1:]], return_inverse=True)
-    sizes, found = np.bincount(groups), []
-    for history, targets in zip(part.queries.histories, part.targets, strict=True):
-        eligible = sizes
-        if filter_seen:
-            targets = np.setdiff1d(targets, history)
-            gone = groups[np.unique(history) - 1]
-            eligible = sizes - np.bincount(gone, minlength=len(sizes))
-        if len(targets):
-            held = np.bincount(groups[targets - 1], minlength=len(sizes))
-            found.append(_best_hits(held, eligible, k) / len(targets))
-    return np.array(found)
-
-
-def _best_hits(held, sizes, k):
-    """Fill k places with groups, the largest share of targets first."""
-    some = np.flatnonzero(held)
-    some = some[np.argsort(-held[some] / sizes[some])]
-    places = np.minimum(
-        np.cumsum(sizes[some]), k
-    )  # taken by each group and those above
-    return (np.diff(places, prepend=0) * held[some] / sizes[some]).sum()
 
 
 def _unit(rows):

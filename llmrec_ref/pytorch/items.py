@@ -12,13 +12,14 @@ from torch import nn
 class ItemTable(nn.Module):
     r"""Stands in the place of an `nn.Embedding` of the items; made of parts.
 
-    .. math:: t_i = A z_i + a + k_i e_i + (1 - s_i) \lambda \bar e
+    .. math:: t_i = A z_i + a + k_i e_i
 
     Text gives every item a row, :math:`A z_i + a`. The id row :math:`e_i` counts where
-    :math:`k_i = 1`: for items that stand in training (:math:`s_i = 1`), and in a
-    training step only for those that `id_dropout` leaves in, which are not scaled up.
-    A cold item, never trained on, has no id row; instead it may have :math:`\lambda`
-    times :math:`\bar e`, the mean id row of all that was watched: see `calibrate`.
+    :math:`k_i = 1`: for items that stand in training, and in a training step only for
+    those that `id_dropout` leaves in, which are not scaled up (Volkovs, Yu and
+    Poutanen, DropoutNet, NIPS 2017, drop the preferences of whole inputs so). A cold
+    item, never trained on, has no id row, and is no negative of a loss either: see
+    `losses.of_batch`.
 
     Args:
         features: Z_I, float32 (V, F); or F, where the rows come with the weights.
@@ -33,11 +34,10 @@ class ItemTable(nn.Module):
         if isinstance(features, numbers.Integral):
             features = torch.zeros(n_items + 1, features)
         self.register_buffer("features", torch.as_tensor(features).clone())
+        self.register_buffer("counts", torch.ones(n_items + 1))
         self.adapter, self.ids = nn.Linear(self.features.shape[1], dim), None
         if id_dropout is not None:
             self.ids = nn.Embedding(n_items + 1, dim)
-            self.register_buffer("counts", torch.ones(n_items + 1))
-            self.register_buffer("cold_scale", torch.zeros(()))
             self.id_dropout = nn.Dropout(id_dropout)
 
     @property
@@ -48,9 +48,7 @@ class ItemTable(nn.Module):
             return text
         seen = (self.counts > 0).to(self.ids.weight.dtype)  # (V,)
         kept = (self.id_dropout(seen) > 0).to(seen.dtype)
-        share = (self.counts / self.counts.sum()).to(seen.dtype)
-        cold = self.cold_scale * (share @ self.ids.weight)  # (D,)
-        return text + kept[:, None] * self.ids.weight + (1 - seen)[:, None] * cold
+        return text + kept[:, None] * self.ids.weight
 
     def forward(self, item_ids):
         """Rows (..., D) of ``item_ids`` int64 (...)."""
@@ -58,13 +56,4 @@ class ItemTable(nn.Module):
 
     def note_counts(self, counts):
         """Take from ``train.fit`` how often each item stands in training: int (V,)."""
-        if self.ids is not None:
-            self.counts.copy_(torch.as_tensor(counts))
-
-    def calibrate(self, scale):
-        """Let cold items have ``scale`` times the mean id row; choose on validation.
-
-        A logit is a log-probability, of which the id row holds how often an item is
-        taken. Without it, items that nobody could take yet stand below all others.
-        """
-        self.cold_scale.fill_(scale)
+        self.counts.copy_(torch.as_tensor(counts))

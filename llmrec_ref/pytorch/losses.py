@@ -23,6 +23,7 @@ from llmrec_ref.pytorch.layers import at_least_float32
 # targets whose logits are made at a time: few enough to stay near the processor
 CHUNK = 128
 CALIBRATION = 0.75  # t of gBCE
+UNSEEN = -1e4  # logit of what no loss should see
 
 
 def cross_entropy(logits, targets):
@@ -145,18 +146,35 @@ TRAINING = {  # what `fit` takes by name
 
 
 def of_batch(loss):
-    """Make of a loss, or its name, a function of model and `Ranking`'s batch."""
+    """Make of a loss, or its name, a function of model and `Ranking`'s batch.
+
+    Items of an `items.ItemTable` that stand nowhere in training are no negatives:
+    nobody could choose them, and their text would be learned as that of failures.
+    """
     function = loss if callable(loss) else TRAINING[loss]
 
     def batch_loss(model, batch):
         valid = batch["targets"] > 0
-        hidden = model.encode(batch["item_ids"])[valid]  # (N, D)
+        hidden, table = model.encode(batch["item_ids"])[valid], model.table  # (N, D)
+        counts = getattr(getattr(model, "items", None), "counts", None)
+        if counts is not None:
+            hidden, table = _without_unseen(hidden, table, counts)
         drawn = (
             batch[name][valid] for name in ("negatives", "log_counts") if name in batch
         )
-        return function(hidden, model.table, batch["targets"][valid], *drawn)
+        return function(hidden, table, batch["targets"][valid], *drawn)
 
     return batch_loss
+
+
+def _without_unseen(hidden, table, counts):
+    """Return hidden states and a table by which unseen items have very low logits.
+
+    A logit and a constant are one product: of (h, 1) and (t, constant).
+    """
+    ones = hidden.new_ones(len(hidden), 1)
+    low = torch.where(counts > 0, 0.0, UNSEEN)[:, None].to(table.dtype)
+    return torch.cat([hidden, ones], dim=1), torch.cat([table, low], dim=1)
 
 
 def _logits(hidden, table):

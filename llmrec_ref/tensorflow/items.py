@@ -11,13 +11,14 @@ from keras import layers, ops
 class ItemTable(layers.Layer):
     r"""Stands in the place of a `layers.Embedding` of the items; made of parts.
 
-    .. math:: t_i = A z_i + a + k_i e_i + (1 - s_i) \lambda \bar e
+    .. math:: t_i = A z_i + a + k_i e_i
 
     Text gives every item a row, :math:`A z_i + a`. The id row :math:`e_i` counts where
-    :math:`k_i = 1`: for items that stand in training (:math:`s_i = 1`), and in a
-    training step only for those that `id_dropout` leaves in, which are not scaled up.
-    A cold item, never trained on, has no id row; instead it may have :math:`\lambda`
-    times :math:`\bar e`, the mean id row of all that was watched: see `calibrate`.
+    :math:`k_i = 1`: for items that stand in training, and in a training step only for
+    those that `id_dropout` leaves in, which are not scaled up (Volkovs, Yu and
+    Poutanen, DropoutNet, NIPS 2017, drop the preferences of whole inputs so). A cold
+    item, never trained on, has no id row, and is no negative of a loss either: see
+    `losses.of_batch`.
 
     Args:
         features: Z_I, float32 (V, F); or F, where the rows come with the weights.
@@ -51,13 +52,10 @@ class ItemTable(layers.Layer):
             initializer=lambda shape, dtype: ops.convert_to_tensor(rows, dtype),
             **frozen,
         )
+        self.counts = self.add_weight(
+            name="counts", shape=(len(rows),), initializer="ones", **frozen
+        )
         if self.ids is not None:
-            self.counts = self.add_weight(
-                name="counts", shape=(len(rows),), initializer="ones", **frozen
-            )
-            self.cold_scale = self.add_weight(
-                name="cold_scale", shape=(), initializer="zeros", **frozen
-            )
             self.ids.build(None)
         self.adapter.build(rows.shape)
 
@@ -70,10 +68,7 @@ class ItemTable(layers.Layer):
         ids = ops.cast(self.ids.embeddings, "float32")
         seen = ops.cast(self.counts > 0, "float32")  # (V,)
         kept = ops.cast(self.id_dropout(seen) > 0, "float32")
-        share = self.counts / ops.sum(self.counts)
-        cold = self.cold_scale * ops.matmul(share, ids)  # (D,)
-        table = kept[:, None] * ids + (1 - seen)[:, None] * cold
-        return text + ops.cast(table, text.dtype)
+        return text + ops.cast(kept[:, None] * ids, text.dtype)
 
     def call(self, item_ids):
         """Rows (..., D) of ``item_ids`` int64 (...)."""
@@ -81,13 +76,4 @@ class ItemTable(layers.Layer):
 
     def note_counts(self, counts):
         """Take from ``train.fit`` how often each item stands in training: int (V,)."""
-        if self.ids is not None:
-            self.counts.assign(counts)
-
-    def calibrate(self, scale):
-        """Let cold items have ``scale`` times the mean id row; choose on validation.
-
-        A logit is a log-probability, of which the id row holds how often an item is
-        taken. Without it, items that nobody could take yet stand below all others.
-        """
-        self.cold_scale.assign(scale)
+        self.counts.assign(counts)

@@ -25,6 +25,7 @@ from llmrec_ref.tensorflow.layers import at_least_float32
 # positions whose logits are made at a time: few enough to stay near the processor
 CHUNK = 128
 CALIBRATION = 0.75  # t of gBCE
+UNSEEN = -1e4  # logit of what no loss should see
 
 
 def cross_entropy(logits, targets):
@@ -161,7 +162,11 @@ TRAINING = {  # what `fit` takes by name
 
 
 def of_batch(loss):
-    """Make of a loss, or its name, a function of model and `Ranking`'s batch."""
+    """Make of a loss, or its name, a function of model and `Ranking`'s batch.
+
+    Items of an `items.ItemTable` that stand nowhere in training are no negatives:
+    nobody could choose them, and their text would be learned as that of failures.
+    """
     function = loss if callable(loss) else TRAINING[loss]
 
     def batch_loss(model, batch):
@@ -170,13 +175,25 @@ def of_batch(loss):
             name for name in ("targets", "negatives", "log_counts") if name in batch
         ]
         hidden = tf.boolean_mask(model.encode(batch["item_ids"]), valid)  # (N, D)
-        return function(
-            hidden,
-            model.table,
-            *(tf.boolean_mask(batch[name], valid) for name in names),
-        )
+        table = model.table
+        counts = getattr(getattr(model, "items", None), "counts", None)
+        if counts is not None:
+            hidden, table = _without_unseen(hidden, table, counts)
+        arrays = (tf.boolean_mask(batch[name], valid) for name in names)
+        return function(hidden, table, *arrays)
 
     return batch_loss
+
+
+def _without_unseen(hidden, table, counts):
+    """Return hidden states and a table by which unseen items have very low logits.
+
+    A logit and a constant are one product: of (h, 1) and (t, constant).
+    """
+    ones = ops.ones_like(hidden[:, :1])
+    low = ops.where(counts > 0, 0.0, UNSEEN)[:, None]
+    table = ops.concatenate([table, ops.cast(low, table.dtype)], axis=1)
+    return ops.concatenate([hidden, ones], axis=1), table
 
 
 def _logits(hidden, table):

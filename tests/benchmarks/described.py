@@ -6,13 +6,15 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from minilm import encode
 
 from llmrec_ref.baselines import Bilinear, Content, ridge
 from llmrec_ref.baselines.shared import as_scores, user_item
 from llmrec_ref.evaluate import bootstrap, rank_targets
+from llmrec_ref.features import encode
 from llmrec_ref.metrics import METRICS
+from llmrec_ref.pytorch.bert import Encoder
 from llmrec_ref.splits import flatten
+from llmrec_ref.text import fill, template_of, user_words
 
 COLUMNS = [
     "age",
@@ -28,12 +30,15 @@ L2 = [0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0]
 POPULAR = "popular by purchases"
 
 
-def sentence(household):
-    """Say in words what is known of a household; empty where nothing is."""
-    known = [
-        f"{name.replace('_', ' ')} {value}" for name, value in household.items() if isinstance(value, str)
-    ]
-    return ", ".join(known).lower()
+def sentence_features(dataset):
+    """The vector of each household's demographics in words; zeros where nothing is known."""
+    parts = template_of(dataset).user
+    sentences = [fill(parts, household) for household in user_words(dataset).to_dict("records")]
+    known = [row for row, sentence in enumerate(sentences) if sentence]
+    vectors = encode([sentences[row] for row in known], Encoder())
+    found = np.zeros((len(sentences), vectors.shape[1]), np.float32)
+    found[known] = vectors
+    return found
 
 
 def buyers(queries, n_items):
@@ -94,7 +99,7 @@ def models(dataset, items):
     """Return constructors by name, each a dict by setting."""
     columns = dataset.users[COLUMNS]
     one_hot = pd.get_dummies(columns).to_numpy(float)
-    sentences = encode([sentence(row) for row in columns.to_dict("records")])
+    sentences = sentence_features(dataset)
     found = {}
     for matrix in (purchases, buyers):
         name = f"popular by {matrix.__name__}"

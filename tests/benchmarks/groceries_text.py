@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from described import cold_households
-from minilm import encode
 from recording import make_parser, record
 
 from llmrec_ref import datasets, splits
@@ -24,15 +23,16 @@ from llmrec_ref.baselines import (
     PersonalFrequency,
     Popularity,
     Ridge,
-    best_recall,
     ridge,
 )
 from llmrec_ref.baselines.shared import as_scores, history_means, user_item
 from llmrec_ref.evaluate import bootstrap, evaluate, rank_targets
+from llmrec_ref.features import encode
 from llmrec_ref.metrics import METRICS
+from llmrec_ref.pytorch.bert import Encoder
+from llmrec_ref.text import best_recall, distinct_texts, item_texts
 
 COLUMNS = ["HR@10", "Recall@10", "NDCG@10", "n_queries"]
-TEXT = ["department", "product_category", "product_type", "package_size", "brand"]
 WEIGHTS = [0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]  # of the text in a mixture; 0 leaves it out
 L2 = [1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0, 100.0]
 PROTOCOL = (
@@ -43,13 +43,6 @@ PROTOCOL = (
     "chosen on the next fold; best_recall also for the whole catalogue"
 )
 GOALS = {"all": ("all", "repeats", "new, unfiltered"), "new": ("new",)}  # what settings are chosen for
-
-
-def product_texts(dataset, split):
-    """Return a sentence a product in the order of item numbers, entry 0 empty."""
-    rows = dataset.items.set_index("item_id").loc[split.item_ids[1:].tolist(), TEXT]
-    words = [[str(w).strip().lower() for w in row if isinstance(w, str)] for row in rows.to_numpy()]
-    return ["", *(", ".join(row) or "product without description" for row in words)]
 
 
 class Known:
@@ -198,24 +191,24 @@ def one_list(split, study, items):
 
 def ceilings(dataset, split):
     """The best expected Recall@10 of a ranking by texts, and of any ranking."""
-    texts, rows = product_texts(dataset, split), []
+    texts, rows = item_texts(dataset, split.item_ids), []
+    numbers = ["", *map(str, range(1, split.n_items + 1))]  # as different as can be
     for view, (part, filter_seen) in views(split.test).items():
-        for name, labels in {"texts": texts, "items": range(split.n_items + 1)}.items():
-            value = best_recall(part, labels, 10, filter_seen).mean()
+        for name, labels in {"texts": texts, "items": numbers}.items():
+            value = best_recall(labels, part, 10, filter_seen)
             rows.append(dict(knows=name, targets=view, n_items=split.n_items, recall=value))
-    return rows, len(set(texts[1:]))
+    return rows, distinct_texts(texts)["distinct"].item()
 
 
 def main():
     """Measure and record."""
     parser = make_parser(__doc__, "groceries_text")
     parser.add_argument("--min-item", type=int, default=100, help="purchases that a product needs")
-    parser.add_argument("--cache", type=Path, help="an .npz file that keeps the texts' vectors")
+    parser.add_argument("--cache", type=Path, help="a folder that keeps the texts' vectors")
     args = parser.parse_args()
     dataset = datasets.load("complete-journey", min_item=args.min_item)
     split = splits.global_time(dataset)
-    texts = product_texts(dataset, split)
-    items = encode(texts, args.cache)
+    items = encode(item_texts(dataset, split.item_ids), Encoder(), args.cache, padding=True)
     study = Study(split, items)
     rows, added = measure(study)
     best, n_texts = ceilings(dataset, split)

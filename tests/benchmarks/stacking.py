@@ -10,21 +10,22 @@ Nothing is chosen. Writes book/results/stacking.json.
 from functools import partial
 
 import numpy as np
-from minilm import encode
 from recording import make_parser, record, t_interval
 
 from llmrec_ref import datasets, splits
 from llmrec_ref.baselines import EASE, Bilinear, PairMLP, Ridge
 from llmrec_ref.evaluate import evaluate
+from llmrec_ref.features import encode
+from llmrec_ref.pytorch.bert import Encoder
+from llmrec_ref.text import item_texts
 
 DIM = 64
 
 
 def film_features(dataset, split):
     """Return the principal components of the films' vectors: float (n_items + 1, `DIM`), row 0 zeros."""
-    films = dataset.items.set_index("item_id").loc[split.item_ids[1:].tolist()]
-    texts = [f"{film.title} ({film.release_year}), {film.genres}" for film in films.itertuples()]
-    vectors = encode(texts).astype(float)
+    texts = item_texts(dataset, split.item_ids)[1:]
+    vectors = encode(texts, Encoder()).astype(float)
     centred = vectors - vectors.mean(axis=0)
     axes = np.linalg.svd(centred, full_matrices=False)[2][:DIM]
     return np.vstack([np.zeros(DIM), centred @ axes.T])

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 
-import minilm
 import numpy as np
 import pytest
 from losses import LINES
@@ -31,6 +30,11 @@ TABLE = {"model", "framework", "filter_seen", *TEST} | {f"{metric}_{end}" for me
 ABOVE = {"above_floor"} | {f"above_floor_{end}" for end in ENDS}
 UNFILTERED = TEST | {f"{metric} unfiltered" for metric in TEST}
 PEERS = {name: os.environ.get(name) for name in ("RECTOOLS_PYTHON", "KERAS_RS_PYTHON")}
+
+
+def one_thread(*_, **__):
+    """In the place of a pool of processes."""
+    return ThreadPoolExecutor(1)
 
 
 @pytest.fixture(name="run")
@@ -118,25 +122,21 @@ def test_bert4rec_claims(run):
     assert all(row["value_seeds"] == [0, 0] for row in rows)
 
 
-def test_cold_items(run, tmp_path):
-    z = np.random.default_rng(0).normal(size=(1683, 8)).astype(np.float32)
-    z[0] = 0
-    np.save(tmp_path / "z.npy", z)
-    small = dict(EPOCHS=[1], RATES=[0.0, 0.3], SCALES=[0.0, 3.0], RESAMPLES=20)
-    record = run(
-        "cold_items", "--features", tmp_path / "z.npy", "--seeds", 2, **small,
-        ProcessPoolExecutor=lambda *_, **__: ThreadPoolExecutor(1),
-    )  # fmt: skip
+def test_cold_items(run):
+    small = dict(RATES=[0.0, 0.3], RESAMPLES=20, encode=drawn, ProcessPoolExecutor=one_thread)
+    small |= dict(MODELS=[("id", 0.0), ("text", 0.0), ("both", 0.0), ("both", 0.3)])
+    record = run("cold_items", "--seeds", 2, "--epochs", 1, **small)
     questions = ("warm", "cold_among_cold", "cold_among_all")
     metrics = [
         f"{question}_{metric}{end}" for question in questions for metric in TEST for end in ("", "_minus_id")
     ]
     values = {name + end for name in metrics for end in ("", "_low", "_high")}
-    settings = {"model", "items", "id_dropout", "calibration", "epochs"}
+    settings = {"model", "items", "id_dropout", "epochs"}
     check(record, {"settings", "counts", "chosen_rate", "choice", "tail"}, values | settings)
     same = [row for row in record["rows"] if row.get("items") == "id"]
     assert [row["warm_HR@10_minus_id"] for row in same] == [0]
-    assert sum(row["n_targets"] for row in record["tail"]) == record["counts"]["warm_queries"]
+    n_known = sum(row["n_targets"] for row in record["tail"])  # of films that stand in training
+    assert 0.98 * record["counts"]["warm_queries"] < n_known <= record["counts"]["warm_queries"]
     (by_chance,) = [row for row in record["rows"] if row["model"] == "random"]
     assert by_chance["cold_among_cold_HR@10"] == pytest.approx(10 / record["counts"]["cold"][1], abs=0.05)
 
@@ -204,7 +204,7 @@ def test_groceries(run):
     assert [row["n_dropped"] > 0 for row in record["rows"]] == [False, True] * 6
 
 
-def drawn(texts, cache=None):
+def drawn(texts, encoder=None, cache=None, padding=False):
     """Random vectors, one a text, in place of an encoder's."""
     rows = {text: np.random.default_rng(len(text)).normal(size=8) for text in texts}
     return np.array([rows[text] if text else np.zeros(8) for text in texts], np.float32)
@@ -234,18 +234,6 @@ def test_stacking(run, monkeypatch):
     ends = {f"{key}_{end}" for key in measured for end in ENDS}
     check(record, set(), {"first", "folds", *(f"first alone {key}" for key in TEST)} | measured | ends)
     assert [row["folds"] for row in record["rows"]] == [None, 5] * 4
-
-
-def test_minilm_encodes_each_text_once_and_keeps_the_vectors(tmp_path, monkeypatch):
-    path, texts = tmp_path / "texts.npz", ["a hat", "", "a longer text about hats", "a hat"]
-    found = minilm.encode(texts, path)
-    assert found.shape == (4, 384) and found.dtype == np.float32
-    assert not found[1].any() and (found[0] == found[3]).all()
-    np.testing.assert_allclose(np.linalg.norm(found[[0, 2]], axis=1), 1, rtol=1e-5)
-    np.testing.assert_allclose(found[:1], minilm.encode(texts[:1]), atol=1e-6)  # padding does not count
-    monkeypatch.setattr(minilm, "_encode", lambda distinct: np.full((len(distinct), 384), 7, np.float32))
-    assert (minilm.encode(texts, path) == found).all()
-    assert (minilm.encode(["another"], path) == 7).all()  # the file held other texts
 
 
 def test_beauty_unseen(run, people):

@@ -111,6 +111,13 @@ def call(model, item_ids, training):
         return model.train(training).encode(torch.from_numpy(np.asarray(item_ids))).numpy()
 
 
+def batch_loss(model, loss, batch):
+    """A loss of one batch of arrays, without dropout."""
+    with torch.no_grad():
+        arrays = {name: torch.from_numpy(array) for name, array in batch.items()}
+        return losses.of_batch(loss)(model.eval(), arrays).item()
+
+
 def watch(layer, monkeypatch):
     """Return a list to which each call of a layer adds (input, output)."""
     seen, forward = [], layer.forward

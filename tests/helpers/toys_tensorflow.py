@@ -138,6 +138,12 @@ def call(model, item_ids, training):
     return Asked(model.encode)(np.asarray(item_ids), training=training).numpy()
 
 
+def batch_loss(model, loss, batch):
+    """A loss of one batch of arrays, without dropout."""
+    arrays = {name: tf.constant(array) for name, array in batch.items()}
+    return float(losses.of_batch(loss)(model, arrays))
+
+
 def watch(layer, monkeypatch):
     """Return a list to which each call of a layer adds (input, output)."""
     seen, inner = [], layer.call
