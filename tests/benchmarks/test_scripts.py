@@ -124,14 +124,15 @@ def test_bert4rec_claims(run):
 
 def test_cold_items(run):
     small = dict(RATES=[0.0, 0.3], RESAMPLES=20, encode=drawn, ProcessPoolExecutor=one_thread)
-    small |= dict(MODELS=[("id", 0.0), ("text", 0.0), ("both", 0.0), ("both", 0.3)])
+    more = [("both", 0.0, False), ("both", 0.3, False), ("text", 0.0, True)]
+    small |= dict(MODELS=[("id", 0.0, False), ("text", 0.0, False), *more])
     record = run("cold_items", "--seeds", 2, "--epochs", 1, **small)
     questions = ("warm", "cold_among_cold", "cold_among_all")
     metrics = [
         f"{question}_{metric}{end}" for question in questions for metric in TEST for end in ("", "_minus_id")
     ]
     values = {name + end for name in metrics for end in ("", "_low", "_high")}
-    settings = {"model", "items", "id_dropout", "epochs"}
+    settings = {"model", "items", "id_dropout", "unseen_are_negatives", "epochs"}
     check(record, {"settings", "counts", "chosen_rate", "choice", "tail"}, values | settings)
     same = [row for row in record["rows"] if row.get("items") == "id"]
     assert [row["warm_HR@10_minus_id"] for row in same] == [0]
