@@ -205,7 +205,7 @@ def test_groceries(run):
     assert [row["n_dropped"] > 0 for row in record["rows"]] == [False, True] * 6
 
 
-def drawn(texts, encoder=None, cache=None, padding=False):
+def drawn(texts, encoder=None, cache=None, progress=True, padding=False):
     """Random vectors, one a text, in place of an encoder's."""
     rows = {text: np.random.default_rng(len(text)).normal(size=8) for text in texts}
     return np.array([rows[text] if text else np.zeros(8) for text in texts], np.float32)
