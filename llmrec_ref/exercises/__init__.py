@@ -6,7 +6,7 @@ property first. `llmrec_ref.check.check` stops at the first that does not hold a
 
 from importlib import import_module
 
-CHAPTERS = ["1_1", "1_2", "1_3", "1_4", "2_1", "2_2", "2_3", "2_4", "2_5", "3_1", "3_2"]
+CHAPTERS = ["1_1", "1_2", "1_3", "1_4", "2_1", "2_2", "2_3", "2_4", "2_5", "3_1", "3_2", "3_3"]
 
 
 def checkers(chapter):

@@ -43,7 +43,11 @@ def prepared():
     """Load once a process: dataset, what is held out, Z_I."""
     dataset = datasets.load("ml-100k")
     cold = splits.cold_items(dataset)
-    return dataset, cold, encode(item_texts(dataset, cold.warm.item_ids), Encoder(), progress=False, padding=True)
+    return (
+        dataset,
+        cold,
+        encode(item_texts(dataset, cold.warm.item_ids), Encoder(), progress=False, padding=True),
+    )
 
 
 def train_and_rank(table, rate, negatives, epochs, seed):
