@@ -4,8 +4,8 @@
 (drawn once, seed 0), in two halves: one to choose on, one for the report. A query is each rating of a cold
 film by a person with at least five warm films before it. Warm queries are each person's last warm film; the
 cold films compete. Epochs are chosen on the last but one warm film; the rate of id dropout is the one with
-the highest HR@10 of the first half in the whole catalogue, among those that rank warm films in validation no
-worse than ids alone. Writes book/results/cold_items.json.
+the highest HR@10 of the first half in the whole catalogue, among those that lose no more than .01 of HR@10 of
+warm films in validation against ids alone. Writes book/results/cold_items.json.
 
     python tests/benchmarks/cold_items.py          # about 30 minutes on two cores
 """
@@ -34,6 +34,7 @@ MODELS = [("id", 0.0, False), ("text", 0.0, False), *(("both", rate, False) for 
 IDS, TEXT = MODELS[:2]
 EPOCHS, PATIENCE = 80, 15
 DROPOUT = 0.3
+MARGIN = 0.01  # of HR@10 of warm films, which a table for new films may cost
 RESAMPLES = 2000
 SINGLE = ["random", "newest", "genres", "mean of the history", "mean of the last ten"]
 
@@ -162,9 +163,10 @@ def tail(warm, groups):
 
 
 def choose(means):
-    """The rate of the highest cold HR@10 among those that lose no warm films against ids."""
+    """The rate of the highest cold HR@10 among those that lose at most `MARGIN` of warm films against ids."""
     both = {rate: means["both", rate, False] for rate in RATES}
-    enough = [rate for rate in RATES if both[rate]["warm_HR@10"] >= means[IDS]["warm_HR@10"]]
+    least = means[IDS]["warm_HR@10"] - MARGIN
+    enough = [rate for rate in RATES if both[rate]["warm_HR@10"] >= least]
     return max(enough or RATES, key=lambda rate: both[rate]["cold_among_all_HR@10"])
 
 
@@ -209,7 +211,7 @@ def main():
         + " Intervals: 95 % bootstrap over people and seeds, both resampled; differences are paired.",
         seeds=seeds,
         rows=rows,
-        settings=dict(dropout=DROPOUT, epochs=args.epochs, patience=PATIENCE, rates=RATES),
+        settings=dict(dropout=DROPOUT, epochs=args.epochs, patience=PATIENCE, rates=RATES, margin=MARGIN),
         counts=dict(
             cold=[len(cold.validation_items), len(cold.test_items)],
             queries=[len(cold.validation), len(cold.test)],
