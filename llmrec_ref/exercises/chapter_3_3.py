@@ -116,7 +116,8 @@ def softmax_of_seen(answer):
         expected = p / p.sum(axis=1, keepdims=True)
         yield close(answer(logits, seen), expected), "each row: exp of the seen logits, divided by their sum"
         found = array(answer(logits + 800, seen))
-        yield close(found, expected, rtol=1e-3, atol=1e-4), "add 800 to all logits: nothing may change, and exp(800) is infinite"
+        hint = "add 800 to all logits: nothing may change, and exp(800) is infinite"
+        yield close(found, expected, rtol=1e-3, atol=1e-4), hint
 
 
 CHECKERS = {
