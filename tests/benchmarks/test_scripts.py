@@ -265,7 +265,19 @@ def test_encode(run):
     pytest.importorskip("transformers")
     pytest.importorskip("keras_hub")
     record = run("encode", "--texts", 4, "--rounds", 1)
-    check(record, set(), {"framework", "library", "batches", "texts a second", "share of padding"})
+    check(
+        record,
+        set(),
+        {
+            "framework",
+            "library",
+            "batches",
+            "texts a second",
+            "fastest",
+            "slowest",
+            "share of padding",
+        },
+    )
     beside = [row for row in record["rows"] if "times the other" in row]
     assert [row["framework"] for row in beside] == ["pytorch", "tensorflow"]
     assert len(record["rows"]) == 8 and all(0 <= row["share of padding"] < 1 for row in record["rows"])
