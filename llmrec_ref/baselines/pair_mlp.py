@@ -59,7 +59,7 @@ class Pairs:
 class PairMLP:
     r"""The deep recommender on features of a pair: a network with one hidden layer.
 
-    .. math:: s_{ui} = v^\top \max(0,\, A\, F_{ui} + b) + c, \qquad
+    .. math:: s_{ui} = v^\top \max(0,\, U\, F_{ui} + b) + c, \qquad
         F_{ui} = (R_{ui},\ z_u,\ z_i,\ z_u \odot z_i)
 
     with :math:`z_i` the features of an item, :math:`z_u` the mean of those of the
