@@ -104,6 +104,34 @@ def binary_cross_entropy(logits, labels, valid=None):
     return (nats * valid).sum() / count, (sigmoid - labels) * valid / count
 
 
+def in_batch_softmax(logits, items, log_q=None):
+    r"""Cross-entropy of each query's own item among the items of its batch, and its gradient.
+
+    .. math:: \mathcal{L} = -\frac{1}{B} \sum_i \ln \frac{e^{z_{ii} - \ln q_i}}
+        {e^{z_{ii} - \ln q_i} + \sum_{j: x_j \ne x_i} e^{z_{ij} - \ln q_j}}
+
+    An item comes into a batch as often as it is chosen, so that without :math:`q` the popular ones are
+    negatives too often. With it the softmax estimates that over all items (Yi et al.,
+    "Sampling-bias-corrected neural modeling for large corpus item recommendations", RecSys 2019,
+    doi 10.1145/3298689.3346996). An item that the batch holds twice is no negative of itself.
+
+    Args:
+        logits: Float (B, B): row i, query i; column j, the item of query j.
+        items: Whole numbers (B,), :math:`x`: which item each column is.
+        log_q: Float (B,), :math:`\ln q`: logarithm of how probable each column's item is in a batch; None:
+            all alike.
+
+    Returns:
+        ``(loss, gradient)``: float64 scalar, nats a query, and float64 (B, B).
+    """
+    logits, items = np.asarray(logits, dtype=float), np.asarray(items)
+    corrected = logits if log_q is None else logits - np.asarray(log_q, dtype=float)
+    itself = np.eye(len(items), dtype=bool)
+    repeated = (items[:, None] == items) & ~itself
+    log_p = log_softmax(np.where(repeated, -np.inf, corrected))
+    return -np.diag(log_p).mean(), (np.exp(log_p) - itself) / len(items)
+
+
 def sampled_softmax(hidden, table, targets, negatives, log_counts):
     r"""Cross-entropy among each target and its negatives, with the logQ correction.
 

@@ -3,18 +3,20 @@
 The training loop knows an objective by these alone, whatever the network:
 
 - ``batches(rng)``: an epoch, shuffled, as a sized iterable of dicts of arrays, always as many.
-- ``loss(model, batch)``: what to minimise, a scalar of the framework, of a batch of its tensors. An
-  objective for item models leaves it to the frameworks' ``losses``, by name.
+- ``loss``: what to minimise: a function of the model and of a batch of the framework's tensors that returns a
+  scalar; or a name that the frameworks' ``losses.of_objective`` knows; an objective without it leaves it to
+  the settings.
 - ``validate(model)``: a float, higher is better, or None without validation. ``metric`` names it.
 
-Item models hold a `NextItem` or a `Cloze`, which `Ranking` binds to the data. Another objective is an
-argument of ``train.fit``.
+Item models hold a `NextItem` or a `Cloze`, which `Ranking` binds to the data. Another objective, such as
+`Labels` and `InBatch`, is an argument of ``train.fit``.
 """
 
 import numpy as np
 
 from llmrec_ref.evaluate import NaNScore, evaluate
 from llmrec_ref.losses import LOSSES, SAMPLED
+from llmrec_ref.metrics import auc
 from llmrec_ref.sequences import (
     cloze_batches,
     pad_to_bucket,
@@ -140,6 +142,97 @@ class _Batches:
     def __iter__(self):
         for item_ids, targets in self.pairs:
             yield dict(item_ids=item_ids, targets=targets) | self.draw(targets, self.rng)
+
+
+class Labels:
+    """Yes or no: for models that answer one logit an example.
+
+    Args:
+        train: Examples: they have a length, ``labels`` (float32, 0 or 1, one an example), and
+            ``examples[rows]``, for int64 row numbers, is a dict of arrays, a row an example: what the model
+            takes, by the names of its arguments, and their ``labels``.
+        validation: More of them, of which the model's ``score_pairs(examples)`` makes float32 (n,); or None.
+        batch_size: Examples a step.
+
+    Raises:
+        ValueError: The labels of a part are all the same, or not 0 and 1.
+    """
+
+    loss, metric = "labels", "val_auc"
+
+    def __init__(self, train, validation=None, batch_size=32):
+        for name, part in (("train", train), ("validation", validation)):
+            if part is not None and set(np.unique(part.labels)) != {0, 1}:
+                raise ValueError(
+                    f"The labels of {name} must be 0 and 1, some of each: draw negatives, or more pairs."
+                )
+        self.train, self.validation, self.batch_size = train, validation, batch_size
+        self.n_targets = len(train)
+
+    def batches(self, rng):
+        """Make an epoch's batches: each example once."""
+        return _Examples(self.train, self.batch_size, rng)
+
+    def validate(self, model):
+        """Return the area under the ROC curve; None without validation, NaN if a score is not finite."""
+        if self.validation is None:
+            return None
+        scores = model.score_pairs(self.validation)
+        return float(auc(scores, self.validation.labels)) if np.isfinite(scores).all() else np.nan
+
+
+class InBatch:
+    """Each query's own item among all items of its batch: for two towers.
+
+    Args:
+        train: Examples as in `Labels`, but with ``items`` (int64, item numbers, one an example) in the place
+            of labels: a query and the item that was chosen. A batch may hold ``log_q``, float32 (B,), too:
+            see `losses.in_batch_softmax`.
+        validation: A `Part` that the model ranks, or None.
+        batch_size: Examples a step, of which each has the others' items as negatives.
+        candidates: As in `evaluate.evaluate`.
+
+    Raises:
+        ValueError: A batch of fewer than two.
+    """
+
+    loss, metric = "in_batch", "val_ndcg"
+
+    def __init__(self, train, validation=None, batch_size=32, candidates=None):
+        if not batch_size >= 2:
+            raise ValueError(
+                f"batch_size={batch_size}: an item alone in its batch has no negatives, take 2 at least."
+            )
+        self.train, self.validation, self.batch_size = train, validation, batch_size
+        self.candidates, self.n_targets = candidates, len(train)
+
+    def batches(self, rng):
+        """Make an epoch's batches: each example once."""
+        return _Examples(self.train, self.batch_size, rng)
+
+    def validate(self, model):
+        """Return NDCG@10; None without validation, NaN if a score is NaN."""
+        if self.validation is None:
+            return None
+        try:
+            return evaluate(model, self.validation, ks=(10,), candidates=self.candidates)["NDCG@10"].item()
+        except NaNScore:
+            return np.nan
+
+
+class _Examples:
+    """An epoch's batches of examples, shuffled; each is made as it is asked for."""
+
+    def __init__(self, examples, batch_size, rng):
+        n = len(examples)
+        self.examples = examples
+        self.rows = np.split(rng.permutation(n), range(batch_size, n, batch_size))
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __iter__(self):
+        return (self.examples[rows] for rows in self.rows)
 
 
 def bind(objective, split, settings):

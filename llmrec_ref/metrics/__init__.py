@@ -23,6 +23,7 @@ from llmrec_ref.metrics.accuracy import (
     recall,
     reciprocal_rank,
 )
+from llmrec_ref.metrics.labels import auc
 from llmrec_ref.metrics.ranks import rank_queries, rank_query
 
 # in the order of the API page
@@ -36,4 +37,5 @@ __all__ = [
     "reciprocal_rank",
     "average_precision",
     "METRICS",
+    "auc",
 ]

@@ -167,6 +167,42 @@ def of_batch(loss):
     return batch_loss
 
 
+def of_objective(objective, settings):
+    """Return the loss of a model and a batch: the objective's, or the settings'.
+
+    A name stands for `labels_loss` or `in_batch_loss`.
+    """
+    loss = getattr(objective, "loss", None)
+    named = {"labels": labels_loss, "in_batch": in_batch_loss}
+    return of_batch(settings.loss) if loss is None else named.get(loss, loss)
+
+
+def labels_loss(model, batch):
+    """Binary cross-entropy of a model's logits (B,) and a batch's ``labels``."""
+    inputs = {name: array for name, array in batch.items() if name != "labels"}
+    labels = batch["labels"]
+    return binary_cross_entropy(model(**inputs), labels, torch.ones_like(labels))
+
+
+def in_batch_loss(model, batch):
+    """`in_batch_softmax` of a model's logits (B, B), and a batch's ``items``."""
+    apart = ("items", "log_q")
+    inputs = {name: array for name, array in batch.items() if name not in apart}
+    return in_batch_softmax(model(**inputs), batch["items"], batch.get("log_q"))
+
+
+def in_batch_softmax(logits, items, log_q=None):
+    """Cross-entropy of each query's own item among the items of its batch.
+
+    As `llmrec_ref.losses.in_batch_softmax`, without the gradient.
+    """
+    logits = at_least_float32(logits)
+    logits = logits if log_q is None else logits - log_q
+    own = torch.arange(len(items), device=items.device)
+    repeated = (items[:, None] == items) & (own[:, None] != own)
+    return F.cross_entropy(logits.masked_fill(repeated, -torch.inf), own)
+
+
 def _without_unseen(hidden, table, counts):
     """Return hidden states and a table by which unseen items have very low logits.
 

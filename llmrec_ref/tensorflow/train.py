@@ -156,7 +156,7 @@ def fit(
     check_catalogue(model, split)
     objective = bind(objective or model.objective, split, settings)
     note_counts(model, objective)
-    batch_loss = getattr(objective, "loss", None) or losses.of_batch(settings.loss)
+    batch_loss = losses.of_objective(objective, settings)
     _check_device(device)
     _check_precision(model)
     optimizer = _optimizer(model, settings)
