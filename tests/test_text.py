@@ -316,6 +316,19 @@ def test_films_of_people_are_those_of_the_split(films):
         assert texts[user].endswith(f"Watched, newest first: {'; '.join(shown)}.")
 
 
+def test_opinions_are_those_of_the_ratings(films):
+    split = splits.leave_one_out(films)
+    queries = split.test.queries[:40]
+    texts = text.user_texts(films, queries, split.item_ids, text.OPINIONS, last=9, ties="source")
+    titles = text.item_words(films)["title"]
+    for user, found in enumerate(texts):
+        shown = slow_events(films, user, len(queries.histories[user]))[:9]
+        opinions = ["liked" if event["rating"] > 3 else "disliked" for event in shown]
+        pairs = zip(opinions, shown, strict=True)
+        expected = "; ".join(f"{opinion} {titles[event['item_id']]}" for opinion, event in pairs)
+        assert found == f"A viewer. Newest first: {expected}."
+
+
 def test_baskets_of_households(groceries):
     split = splits.global_time(groceries)
     part = replace(split.test, queries=split.test.queries[:40], targets=split.test.targets[:40])

@@ -3,6 +3,7 @@
 from llmrec_ref.text.limits import best_recall, distinct_texts
 from llmrec_ref.text.prompts import item_texts, user_text, user_texts
 from llmrec_ref.text.templates import (
+    OPINIONS,
     OWN,
     TEMPLATES,
     Template,
@@ -24,6 +25,7 @@ __all__ = [
     "Template",
     "TEMPLATES",
     "OWN",
+    "OPINIONS",
     "template_of",
     "fill",
     "item_words",

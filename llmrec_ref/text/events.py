@@ -7,6 +7,7 @@ from llmrec_ref.text.templates import fill
 from llmrec_ref.text.words import is_id, item_words, moment_words
 
 STORES = ("another store", "the usual store")
+OPINIONS = ("disliked", "liked")  # a rating of 3 or less, and above
 
 
 class EventRows:
@@ -77,13 +78,16 @@ class EventRows:
         return self.items[place]
 
     def _in_words(self, row, usual):
-        """Write one event: its item, its own columns, its moment and its store."""
+        """Write one event: its item, its own columns, its moment, store and opinion."""
         found = dict(self._item(self.item_rows[row]))
         for name, column in self.columns.items():
             found[name] = None if pd.isna(column[row]) else column[row]
         found |= moment_words(found["timestamp"], self.time_unit)
         if usual is not None:
             found["store"] = STORES[int(self.stores[row] == usual)]
+        if "rating" in self.columns:
+            rating = self.columns["rating"][row]
+            found["opinion"] = None if pd.isna(rating) else OPINIONS[int(rating > 3)]
         return found
 
 

@@ -21,7 +21,8 @@ class Template:
         user: Parts of a user, from the columns of `user_words`.
         event: Parts of an event: columns of `item_words` and of the interactions;
             ``item_text``; ``weekday`` and ``hour``; ``store`` ("the
-            usual store" or "another store").
+            usual store" or "another store"); ``opinion`` ("liked", of ratings above 3,
+            or "disliked").
         heading: Parts that stand once before all events of one moment (a basket).
         before: What stands before the events.
         nobody: The text of a user of whom nothing is known.
@@ -103,6 +104,12 @@ FILMS = Template(
     user=("A {gender} of {age}", ", {occupation}"),
     event=("{title}", " ({release_year})"),
     before="Watched, newest first: ",
+)
+OPINIONS = Template(
+    item=FILMS.item,
+    event=("{opinion} {title}",),
+    before="Newest first: ",
+    nobody="A viewer",
 )
 GROCERIES = Template(
     item=(
