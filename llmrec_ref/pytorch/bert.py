@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from llmrec_ref import pretrained
-from llmrec_ref.pytorch.layers import Attention, exact_linear
+from llmrec_ref.pytorch.layers import Attention, Linear, exact_linear
 from llmrec_ref.pytorch.weights import set_weights
 
 # Shapes: B batch, L length, D width, H heads, V tokens of the vocabulary.
@@ -29,8 +29,8 @@ class PostNormBlock(nn.Module):
         super().__init__()
         self.attention = Attention(dim, n_heads, dropout)
         self.norm1 = nn.LayerNorm(dim, eps=epsilon)
-        self.inner = nn.Linear(dim, inner_dim)
-        self.outer = nn.Linear(inner_dim, dim)
+        self.inner = Linear(dim, inner_dim)
+        self.outer = Linear(inner_dim, dim)
         self.norm2 = nn.LayerNorm(dim, eps=epsilon)
         self.dropout = nn.Dropout(dropout)
 

@@ -25,14 +25,27 @@ def exact_linear(x, weight, bias):
         return F.linear(*map(at_least_float32, (x, weight, bias)))
 
 
+class Linear(nn.Linear):
+    """A linear layer, and what fine-tuning may add to it, ``extra``: see `lora`."""
+
+    def __init__(self, n_in, n_out):
+        super().__init__(n_in, n_out)
+        self.extra = None
+
+    def forward(self, x):
+        """Map (..., n_in) to (..., n_out)."""
+        y = super().forward(x)
+        return y if self.extra is None else self.extra(x, y)
+
+
 class Attention(nn.Module):
     """Causal multi-head self-attention that never looks at padding."""
 
     def __init__(self, dim, n_heads, dropout):
         super().__init__()
         self.n_heads, self.dropout = n_heads, dropout
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.out = nn.Linear(dim, dim)
+        self.qkv = Linear(dim, 3 * dim)
+        self.out = Linear(dim, dim)
 
     def forward(self, x, visible):
         """Map float32 (B, L, D); ``visible`` bool (B, 1, L, L): may query see key?"""
@@ -53,8 +66,8 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(dim, eps=1e-5)
         self.attention = Attention(dim, n_heads, dropout)
         self.norm2 = nn.LayerNorm(dim, eps=1e-5)
-        self.inner = nn.Linear(dim, dim)
-        self.outer = nn.Linear(dim, dim)
+        self.inner = Linear(dim, dim)
+        self.outer = Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x, visible):

@@ -17,7 +17,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from llmrec_ref import pretrained
-from llmrec_ref.tensorflow.layers import Attention, at_least_float32
+from llmrec_ref.tensorflow.layers import Attention, Linear, at_least_float32
 from llmrec_ref.tensorflow.model import normal
 from llmrec_ref.tensorflow.weights import set_weights
 
@@ -31,8 +31,8 @@ class PostNormBlock(layers.Layer):
         super().__init__(**kwargs)
         self.attention = Attention(dim, n_heads, dropout, draw, name="attention")
         self.norm1 = layers.LayerNormalization(epsilon=epsilon, name="norm1")
-        self.inner = layers.Dense(inner_dim, kernel_initializer=draw, name="inner")
-        self.outer = layers.Dense(dim, kernel_initializer=draw, name="outer")
+        self.inner = Linear(inner_dim, kernel_initializer=draw, name="inner")
+        self.outer = Linear(dim, kernel_initializer=draw, name="outer")
         self.norm2 = layers.LayerNormalization(epsilon=epsilon, name="norm2")
         self.dropout1 = layers.Dropout(dropout)
         self.dropout2 = layers.Dropout(dropout)

@@ -12,14 +12,25 @@ def at_least_float32(x):
     return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
+class Linear(layers.Dense):
+    """A linear layer, and what fine-tuning may add to it, ``extra``: see `lora`."""
+
+    extra = None
+
+    def call(self, x):
+        """Map (..., n_in) to (..., n_out)."""
+        y = super().call(x)
+        return y if self.extra is None else self.extra(x, y)
+
+
 class Attention(layers.Layer):
     """Causal multi-head self-attention that never looks at padding."""
 
     def __init__(self, dim, n_heads, dropout, initializer, **kwargs):
         super().__init__(**kwargs)
         self.n_heads = n_heads
-        self.qkv = layers.Dense(3 * dim, kernel_initializer=initializer, name="qkv")
-        self.out = layers.Dense(dim, kernel_initializer=initializer, name="out")
+        self.qkv = Linear(3 * dim, kernel_initializer=initializer, name="qkv")
+        self.out = Linear(dim, kernel_initializer=initializer, name="out")
         self.dropout = layers.Dropout(dropout)
 
     def call(self, x, visible):
@@ -42,8 +53,8 @@ class Block(layers.Layer):
         self.norm1 = layers.LayerNormalization(epsilon=1e-5, name="norm1")
         self.attention = Attention(dim, n_heads, dropout, initializer, name="attention")
         self.norm2 = layers.LayerNormalization(epsilon=1e-5, name="norm2")
-        self.inner = layers.Dense(dim, kernel_initializer=initializer, name="inner")
-        self.outer = layers.Dense(dim, kernel_initializer=initializer, name="outer")
+        self.inner = Linear(dim, kernel_initializer=initializer, name="inner")
+        self.outer = Linear(dim, kernel_initializer=initializer, name="outer")
         self.dropout1 = layers.Dropout(dropout)
         self.dropout2 = layers.Dropout(dropout)
 

@@ -55,6 +55,11 @@ def _names(variable, model):
     return [".".join([*layers, PYTORCH_NAMES.get(last, last)])]
 
 
+def name_of(variable, model):
+    """The name that PyTorch gives a weight; of a GRU's joint biases, the first."""
+    return _names(variable, model)[0]
+
+
 def _layout(variable, array, back=False):
     """Turn Keras' kernels (in, out) and gates z, r, h into (out, in) and r, z, h."""
     if variable.path.endswith("kernel") and back:
