@@ -152,6 +152,60 @@ def test_merged_is_unmerged_and_plain(lora, load, weights):
     lora.add_lora(model, 2)  # and again
 
 
+def test_graphs_from_before_do_not_add_a_merged_update_again(folder):
+    tf = pytest.importorskip("tensorflow")
+    from llmrec_ref.tensorflow import lora, weights
+    from llmrec_ref.tensorflow.bert import Bert
+
+    model = Bert.load(folder)
+    lora.add_lora(model, 3)
+    draw(model, weights)
+    graph = tf.function(lambda *batch: model(*batch))
+    before = graph(*BATCH)
+    lora.merge_lora(model)
+    np.testing.assert_allclose(graph(*BATCH), before, atol=1e-4)
+
+
+def test_nothing_changes_at_the_start_in_other_precisions(kit, lora, load):
+    """What is added computes in the precision of its layer."""
+    if kit.NAME == "pytorch":
+        models = [load().double(), load().double()]
+    else:
+        with kit.computing("mixed_bfloat16"):
+            models = [load(), load()]
+    expected = hidden(load())
+    for model, extend in zip(models, EXTENSIONS.values(), strict=True):
+        before = hidden(model)
+        extend(lora, model)
+        np.testing.assert_array_equal(hidden(model), before)
+        assert hidden(model).dtype == before.dtype != expected.dtype
+
+
+@pytest.mark.parametrize("extend", EXTENSIONS.values(), ids=EXTENSIONS)
+def test_a_bert_within_a_model_is_extended_and_the_head_stays_trained(folder, extend):
+    """In both frameworks, whose weights go either way."""
+    pytest.importorskip("torch"), pytest.importorskip("tensorflow")
+    found = {}
+    for name in ("pytorch", "tensorflow"):
+        bert, lora, weights = (
+            importlib.import_module(f"llmrec_ref.{name}.{file}") for file in ("bert", "lora", "weights")
+        )
+        model = bert.MaskedLM.load(folder)
+        extend(lora, model.bert)
+        found[name] = model, weights
+    (model, weights), (twin, tf_weights) = found.values()
+    tf_weights.set_weights(twin, draw(model, weights))
+    np.testing.assert_allclose(hidden(twin), hidden(model), atol=1e-4)
+    weights.set_weights(model, draw(twin, tf_weights, seed=1))
+    np.testing.assert_allclose(hidden(twin), hidden(model), atol=1e-4)
+    names = trained_names(model)
+    assert names == trained_names(twin)
+    assert {name for name in names if not name.startswith("bert.")} == {
+        "bias", "head.weight", "head.bias", "head_norm.weight", "head_norm.bias"
+    }  # fmt: skip
+    assert "bert.blocks.0.attention.out.weight" not in names and any(".extra." in name for name in names)
+
+
 def test_peft_computes_the_same(folder):
     """The same matrices in PEFT's layers, where the joint layer of queries, keys and values is one layer."""
     peft, torch = pytest.importorskip("peft"), pytest.importorskip("torch")
@@ -300,6 +354,12 @@ def test_unknown_layers_and_second_additions_are_refused(lora, load):
     lora.add_adapters(model, 2)
     with pytest.raises(ValueError, match="no low-rank updates"):
         lora.merge_lora(model)
+
+
+def test_a_model_without_a_place_is_refused(kit, lora):
+    for add in (lora.add_lora, lora.add_adapters):
+        with pytest.raises(ValueError, match="no `layers.Linear` to add to: take a Bert"):
+            add(kit.TwoTowers(8, 6), 1)
 
 
 def test_the_matrix_a_is_drawn_by_its_seed(lora, load, weights):

@@ -6,6 +6,8 @@ arXiv:2106.09685. Houlsby et al., "Parameter-Efficient Transfer Learning for NLP
 
 - Queries, keys and values come from one matrix here, and so share one A. There each has
   an update of its own, by default for queries and values alone.
+- A is drawn from N(0, 1 / n_in). There from a normal distribution that is not named;
+  the authors' code draws it uniformly, with a third of that variance.
 - No dropout before an update (the authors' code has it as an option).
 - An adapter's last layer starts at zero, with GELU between the two. There near zero,
   and the activation is not named.
@@ -101,13 +103,14 @@ def add_lora(model, rank, alpha=16, layers=("attention.qkv",), seed=0):
             What should be trained beside it, such as a head, is no part of it.
         rank: r, from 1 to the smaller side of the matrix.
         alpha: Scale of the updates.
-        layers: Ends of the names of the layers: ``"attention.qkv"``,
-            ``"attention.out"``, ``"inner"``, ``"outer"``.
+        layers: Parts of the layers' names, as in `tuning.chosen`:
+            ``["attention.qkv", "attention.out", "inner", "outer"]`` are all.
         seed: Of the matrices A.
 
     Raises:
-        ValueError: No layer has such a name, it has an update already, or the rank is
-            out of its range.
+        TypeError: ``layers`` is one string.
+        ValueError: No layer has such a name, there are updates or adapters already, or
+            the rank is out of its range.
     """
     generator = torch.Generator().manual_seed(seed)
     _extend(model, layers, lambda linear: LoRA(linear, rank, alpha, generator))
@@ -137,6 +140,8 @@ def add_adapters(model, width, seed=0):
 def _extend(model, places, make, trained=()):
     """Freeze a model, and make something for the layers at some places."""
     found = _linears(model)
+    if not found:
+        raise ValueError("The model has no `layers.Linear` to add to: take a Bert.")
     if any(linear.extra is not None for linear in found.values()):
         raise ValueError("The model has updates or adapters already: load it anew.")
     here = chosen(list(found), places)
@@ -145,7 +150,7 @@ def _extend(model, places, make, trained=()):
     extras = [make(linear) for linear in linears]
     freeze(model, trained)
     for linear, extra in zip(linears, extras, strict=True):
-        linear.extra = extra.to(linear.weight.device)
+        linear.extra = extra.to(linear.weight)
 
 
 def _linears(model):

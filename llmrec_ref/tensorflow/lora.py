@@ -6,6 +6,8 @@ arXiv:2106.09685. Houlsby et al., "Parameter-Efficient Transfer Learning for NLP
 
 - Queries, keys and values come from one matrix here, and so share one A. There each has
   an update of its own, by default for queries and values alone.
+- A is drawn from N(0, 1 / n_in). There from a normal distribution that is not named;
+  the authors' code draws it uniformly, with a third of that variance.
 - No dropout before an update (the authors' code has it as an option).
 - An adapter's last layer starts at zero, with GELU between the two. There near zero,
   and the activation is not named.
@@ -33,7 +35,7 @@ class LoRA(layers.Layer):
     """
 
     def __init__(self, linear, rank, alpha, rng):
-        super().__init__(name="extra")
+        super().__init__(name="extra", dtype=linear.dtype_policy)
         n_in, n_out = linear.kernel.shape
         check_rank("rank", rank, min(n_out, n_in))
         self.scale = alpha / rank
@@ -51,6 +53,8 @@ class LoRA(layers.Layer):
         """Add the update to the layer's own matrix."""
         update = self.scale * ops.matmul(self.b, self.a)
         linear.kernel.assign_add(ops.transpose(update))
+        # graphs that were made before go on adding the update
+        self.b.assign(ops.zeros_like(self.b))
 
 
 class Adapter(layers.Layer):
@@ -63,10 +67,10 @@ class Adapter(layers.Layer):
     """
 
     def __init__(self, linear, width, rng):
-        super().__init__(name="extra")
+        super().__init__(name="extra", dtype=linear.dtype_policy)
         dim = linear.kernel.shape[1]
         check_rank("width", width, dim)
-        zeros = dict(kernel_initializer="zeros")
+        zeros = dict(kernel_initializer="zeros", dtype=linear.dtype_policy)
         self.down = layers.Dense(width, **zeros, name="down")
         self.up = layers.Dense(dim, **zeros, name="up")
         with keras.name_scope(self.name):
@@ -105,20 +109,22 @@ def count_trained(model):
 def add_lora(model, rank, alpha=16, layers=("attention.qkv",), seed=0):
     """Freeze a model and give some of its layers a trained update of low rank.
 
-    An update has r (n_in + n_out) numbers.
+    An update has r (n_in + n_out) numbers. Graphs that were made before, by
+    `tf.function` or a used `bert.Encoder`, go on without it.
 
     Args:
         model: A `bert.Bert`, or what else is made of `layers.Linear`; changed in place.
             What should be trained beside it, such as a head, is no part of it.
         rank: r, from 1 to the smaller side of the matrix.
         alpha: Scale of the updates.
-        layers: Ends of the names of the layers: ``"attention.qkv"``,
-            ``"attention.out"``, ``"inner"``, ``"outer"``.
+        layers: Parts of the layers' names, as in `tuning.chosen`:
+            ``["attention.qkv", "attention.out", "inner", "outer"]`` are all.
         seed: Of the matrices A.
 
     Raises:
-        ValueError: No layer has such a name, it has an update already, or the rank is
-            out of its range.
+        TypeError: ``layers`` is one string.
+        ValueError: No layer has such a name, there are updates or adapters already, or
+            the rank is out of its range.
     """
     rng = np.random.default_rng(seed)
     _extend(model, layers, lambda linear: LoRA(linear, rank, alpha, rng))
@@ -128,7 +134,8 @@ def add_adapters(model, width, seed=0):
     """Freeze a BERT but for its normalisations, and put adapters into its blocks.
 
     One stands after attention, one after the feed-forward layers, each before the sum;
-    together 2 (2 D m + D + m) numbers a block.
+    together 2 (2 D m + D + m) numbers a block. Graphs that were made before go on
+    without them.
 
     Args:
         model: A `bert.Bert`; changed in place.
@@ -148,6 +155,8 @@ def add_adapters(model, width, seed=0):
 def _extend(model, places, make, trained=()):
     """Freeze a model, and make something for the layers at some places."""
     found = _linears(model)
+    if not found:
+        raise ValueError("The model has no `layers.Linear` to add to: take a Bert.")
     if any(linear.extra is not None for linear in found.values()):
         raise ValueError("The model has updates or adapters already: load it anew.")
     here = chosen(list(found), places)
