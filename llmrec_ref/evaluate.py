@@ -11,9 +11,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from llmrec_ref.metrics import METRICS, rank_queries, rank_query
+from llmrec_ref.metrics.resampling import RESAMPLES, draws, group_codes
 from llmrec_ref.splits import Part, flatten
 
-RESAMPLES = 1000  # of the bootstrap
 SLICE_BYTES = 16 * 2**20  # of scores in float32; small slices stay near the processor
 
 
@@ -168,23 +168,14 @@ def bootstrap(values, groups=None):
     if not values.size or not np.isfinite(values).all():
         raise ValueError("bootstrap needs at least one value, and finite ones: drop queries without one.")
     sums, sizes = _by_group(values, groups)
-    generator, n = np.random.default_rng(0), len(sums)
-    means = []
-    for _ in range(20):  # in slices, which keep the weights small
-        # how often each group is drawn
-        drawn = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES // 20)
-        n_values = drawn @ sizes
-        means.append(((drawn @ sums).T / n_values).T)
+    means = [((drawn @ sums).T / (drawn @ sizes)).T for drawn in draws(len(sums))]
     return np.percentile(np.concatenate(means), [2.5, 97.5], axis=0)
 
 
 def _by_group(values, groups):
     """Sum the values of each group, in order of its first value; and count them."""
-    groups = np.full(len(values), -1) if groups is None else np.asarray(groups)
-    alone = groups < 0
-    own = groups.max(initial=0) + 1 + np.arange(len(values))
-    codes, names = pd.factorize(np.where(alone, own, groups))
-    sums = np.zeros((len(names), *values.shape[1:]))
+    codes = group_codes(groups, len(values))
+    sums = np.zeros((codes.max() + 1, *values.shape[1:]))
     np.add.at(sums, codes, values)
     return sums, np.bincount(codes)
 

@@ -236,8 +236,18 @@ class _Examples:
 
 
 def bind(objective, split, settings):
-    """Return what the loop asks: an objective that makes windows gets the split."""
-    return Ranking(objective, split, settings) if hasattr(objective, "windows") else objective
+    """Return what the loop asks: an objective that makes windows gets the split.
+
+    Raises:
+        ValueError: There is no objective, or no split for one that makes windows; or as in `Ranking`.
+    """
+    if objective is None:
+        raise ValueError("the model has no objective of its own: pass one, such as objectives.Labels(train).")
+    if not hasattr(objective, "windows"):
+        return objective
+    if split is None:
+        raise ValueError("there is nothing to train on: pass a split, such as splits.leave_one_out(dataset).")
+    return Ranking(objective, split, settings)
 
 
 def note_counts(model, objective):

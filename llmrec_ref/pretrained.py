@@ -252,6 +252,20 @@ class Tokenizer:
         mask = np.array([encoding.attention_mask for encoding in encodings], dtype=bool)
         return token_ids, mask
 
+    def numbers(self, texts):
+        """Number the tokens of each text, all of them, without ``[CLS]`` and ``[SEP]``.
+
+        Args:
+            texts: List of strings.
+
+        Returns:
+            List of int64 (length,), one a text; ``""`` has no tokens.
+        """
+        self.backend.no_truncation()
+        self.backend.no_padding()
+        encodings = self.backend.encode_batch(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
+
     def tokens(self, token_ids):
         """Return the tokens, a list of strings, that a row of numbers stands for."""
         return [self.backend.id_to_token(int(token)) for token in token_ids]

@@ -50,7 +50,9 @@ class Run:
         self.folder.close()
 
     def begin(self, model, split, framework):
-        """Say what is trained, on what; ValueError if the catalogues differ."""
+        """Say what is trained, on what; ValueError if the catalogues differ, or without a split."""
+        if split is None:
+            raise ValueError("a run folder holds a split's items: pass the split, or train without run=.")
         check_catalogue(model, split)
         self.config = dict(
             format=FORMAT,

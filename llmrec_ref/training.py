@@ -87,7 +87,7 @@ def _check(f, value):
 
 def check_catalogue(model, split):
     """Raise ValueError where an item model was made for another split."""
-    if hasattr(model, "objective") and model.config["n_items"] != split.n_items:
+    if split is not None and hasattr(model, "objective") and model.config["n_items"] != split.n_items:
         raise ValueError(
             f"the model has {model.config['n_items']:,} items, but the split {split.n_items:,}: build "
             "the model with split.n_items."

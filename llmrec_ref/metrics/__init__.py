@@ -23,7 +23,8 @@ from llmrec_ref.metrics.accuracy import (
     recall,
     reciprocal_rank,
 )
-from llmrec_ref.metrics.labels import auc
+from llmrec_ref.metrics.calibration import expected_calibration_error, temperature
+from llmrec_ref.metrics.labels import auc, auc_gain, auc_interval
 from llmrec_ref.metrics.ranks import rank_queries, rank_query
 
 # in the order of the API page
@@ -38,4 +39,8 @@ __all__ = [
     "average_precision",
     "METRICS",
     "auc",
+    "auc_interval",
+    "auc_gain",
+    "temperature",
+    "expected_calibration_error",
 ]

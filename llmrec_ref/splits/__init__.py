@@ -2,6 +2,13 @@
 
 from llmrec_ref.splits.cold import ColdItems, cold_items, cold_users
 from llmrec_ref.splits.cuts import global_time, leave_one_out
+from llmrec_ref.splits.pairs import (
+    LabelledPairs,
+    PairSplit,
+    buy_or_not,
+    like_or_not,
+    products_only,
+)
 from llmrec_ref.splits.parts import (
     Part,
     Queries,
@@ -23,6 +30,11 @@ __all__ = [
     "ColdItems",
     "cold_items",
     "cold_users",
+    "LabelledPairs",
+    "PairSplit",
+    "buy_or_not",
+    "like_or_not",
+    "products_only",
     "by_novelty",
     "leakage_report",
     "check_histories",

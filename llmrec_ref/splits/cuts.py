@@ -101,7 +101,7 @@ def global_time(dataset, validation_from=0.8, test_from=0.9, seed=0):
         )
     events = Events(dataset, seed)
     all_times = np.concatenate(events.times)
-    first, second = (_moment(cut, all_times) for cut in (validation_from, test_from))
+    first, second = (moment_of(cut, all_times) for cut in (validation_from, test_from))
     # validation would be empty without a word
     merged = first == second and validation_from != test_from
     if merged or not all_times.min() < first <= second <= all_times.max():
@@ -113,13 +113,13 @@ def global_time(dataset, validation_from=0.8, test_from=0.9, seed=0):
             'ties="source" '
             "(command line: --split leave-one-out)."
         )
-    n_train, n_known = (_count_before(cut, events.times) for cut in (first, second))
+    n_train, n_known = (count_before(cut, events.times) for cut in (first, second))
     n_all = np.array([len(items) for items in events.items])
-    validation = _window(events, first, n_train, n_known)
-    return events.split(n_train, validation, _window(events, second, n_known, n_all))
+    validation = ask_window(events, first, n_train, n_known)
+    return events.split(n_train, validation, ask_window(events, second, n_known, n_all))
 
 
-def _window(events, cut, starts, ends):
+def ask_window(events, cut, starts, ends):
     """Ask at ``cut`` for each user's items ``starts[user]`` until ``ends[user]``."""
     active = ends > starts
     users = np.flatnonzero(active & (starts > 0))
@@ -134,12 +134,12 @@ def _distinct(items):
     return np.array(list(dict.fromkeys(items.tolist())), dtype=np.int64)
 
 
-def _count_before(cut, times):
+def count_before(cut, times):
     """Count how many of each user's events lie before a moment."""
     return np.array([np.searchsorted(one, cut) for one in times])
 
 
-def _moment(cut, times):
+def moment_of(cut, times):
     """Turn a quantile, a number or a date into the data set's time unit."""
     if not isinstance(cut, numbers.Real):
         return int(pd.Timestamp(cut).timestamp())

@@ -129,7 +129,8 @@ def fit(
         model: Any ``keras.Model`` that the objective knows, such as `sasrec.SASRec`;
             changed in place. Frozen weights are not touched.
         split: `splits.Split`. With a validation part, the best epoch has the highest
-            metric there; else it is the last one.
+            metric there; else it is the last one. None where the objective has its
+            own data; such a training has no run folder.
         objective: From `objectives`, or of your own; default: the model's.
         resume: Run folder of the same model to go on from: the next loss is what it
             would have been.
@@ -146,15 +147,15 @@ def fit(
         `training.History`.
 
     Raises:
-        ValueError: No such device; nothing to train on; a setting out of its range;
-            ``patience`` without validation; ``resume`` of another model; a loss or
-            weight that is not finite; weights of half precision.
+        ValueError: No such device; nothing to train on, or no objective; a setting out
+            of its range; ``patience`` without validation; ``resume`` of another model;
+            a loss or weight that is not finite; weights of half precision.
         FileNotFoundError: ``resume`` is no run folder with a training state.
         OSError: ``run`` cannot be saved.
     """
     settings = Settings(**settings)
     check_catalogue(model, split)
-    objective = bind(objective or model.objective, split, settings)
+    objective = bind(objective or getattr(model, "objective", None), split, settings)
     note_counts(model, objective)
     batch_loss = losses.of_objective(objective, settings)
     _check_device(device)

@@ -1,6 +1,7 @@
 """Users, items and events as sentences, with guards against what gives answers away."""
 
 from llmrec_ref.text.limits import best_recall, distinct_texts
+from llmrec_ref.text.pairs import PairScorer, TextPairs
 from llmrec_ref.text.prompts import item_texts, user_text, user_texts
 from llmrec_ref.text.templates import (
     OPINIONS,
@@ -34,4 +35,6 @@ __all__ = [
     "title_in_order",
     "distinct_texts",
     "best_recall",
+    "TextPairs",
+    "PairScorer",
 ]
