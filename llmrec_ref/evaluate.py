@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from llmrec_ref.metrics import METRICS, rank_queries, rank_query
-from llmrec_ref.metrics.resampling import RESAMPLES, draws, group_codes
+from llmrec_ref.metrics.resampling import draws, group_codes
 from llmrec_ref.splits import Part, flatten
 
 SLICE_BYTES = 16 * 2**20  # of scores in float32; small slices stay near the processor

@@ -15,6 +15,7 @@ Item models hold a `NextItem` or a `Cloze`, which `Ranking` binds to the data. A
 import numpy as np
 
 from llmrec_ref.evaluate import NaNScore, evaluate
+from llmrec_ref.index import Retriever
 from llmrec_ref.losses import LOSSES, SAMPLED
 from llmrec_ref.metrics import auc
 from llmrec_ref.sequences import (
@@ -186,8 +187,9 @@ class InBatch:
 
     Args:
         train: Examples as in `Labels`, but with ``items`` (int64, item numbers, one an example) in the place
-            of labels: a query and the item that was chosen. A batch may hold ``log_q``, float32 (B,), too:
-            see `losses.in_batch_softmax`.
+            of labels: a query and the item that was chosen, `towers.NextItems`. The model gets a batch's
+            other arrays in one dict. A batch may hold ``log_q``, float32 (B,), too: see
+            `losses.in_batch_softmax`.
         validation: A `Part` that the model ranks, or None.
         batch_size: Examples a step, of which each has the others' items as negatives.
         candidates: As in `evaluate.evaluate`.
@@ -215,7 +217,8 @@ class InBatch:
         if self.validation is None:
             return None
         try:
-            return evaluate(model, self.validation, ks=(10,), candidates=self.candidates)["NDCG@10"].item()
+            found = evaluate(Retriever(model), self.validation, ks=(10,), candidates=self.candidates)
+            return found["NDCG@10"].item()
         except NaNScore:
             return np.nan
 

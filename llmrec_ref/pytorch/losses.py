@@ -188,7 +188,7 @@ def in_batch_loss(model, batch):
     """`in_batch_softmax` of a model's logits (B, B), and a batch's ``items``."""
     apart = ("items", "log_q")
     inputs = {name: array for name, array in batch.items() if name not in apart}
-    return in_batch_softmax(model(**inputs), batch["items"], batch.get("log_q"))
+    return in_batch_softmax(model(inputs), batch["items"], batch.get("log_q"))
 
 
 def in_batch_softmax(logits, items, log_q=None):

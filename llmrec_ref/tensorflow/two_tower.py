@@ -1,0 +1,145 @@
+"""Two towers: one makes a vector of a query, one of an item, and their cosine scores.
+
+Huang et al., "Learning deep structured semantic models for web search using
+clickthrough data", CIKM 2013, doi 10.1145/2505515.2505665. In-batch negatives and their
+correction: Yi et al., "Sampling-bias-corrected neural modeling for large corpus item
+recommendations", RecSys 2019, doi 10.1145/3298689.3346996. Where this differs from the
+second:
+
+- An item's share among the examples is counted beforehand. There it is estimated from
+  a stream.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from llmrec_ref.index import Retriever
+from llmrec_ref.splits import check_histories
+from llmrec_ref.tensorflow.bert import mean_pool
+from llmrec_ref.tensorflow.layers import at_least_float32
+from llmrec_ref.towers import by_length, side
+
+BATCH = 64  # queries or items at a time, without gradient
+# Shapes: B batch, L length, F features, D width of the vectors.
+
+
+class TwoTower(keras.Model):
+    """What towers share: logits of a batch, and the vectors of queries and items.
+
+    A kind of it makes vectors of length 1, float32 (B, D): ``query_tower(**arrays)`` of
+    what its ``source.queries`` returns, and ``item_tower(**arrays)`` of what its
+    ``source.items`` returns.
+
+    Args:
+        source: `towers.TextInputs` or `towers.FeatureInputs`.
+        temperature: What cosines are divided by.
+
+    Raises:
+        ValueError: A temperature that is not above 0.
+    """
+
+    def __init__(self, source, temperature):
+        super().__init__()
+        if not temperature > 0:
+            raise ValueError(f"temperature={temperature}: it must be above 0.")
+        self.source, self.temperature = source, temperature
+        self.graphs = {}
+
+    def call(self, batch, training=None):
+        """Logits float32 (B, B): row i, query i; column j, item j.
+
+        Args:
+            batch: dict of the towers' arrays, named ``query_...`` and ``item_...``.
+            training: Whether dropout is on; Keras hands it on to the layers.
+        """
+        queries = self.query_tower(**side(batch, "query"))  # (B, D)
+        items = self.item_tower(**side(batch, "item"))  # (B, D)
+        return ops.matmul(queries, ops.transpose(items)) / self.temperature
+
+    def query_vectors(self, queries):
+        """Z_U, np.float32 (len(queries), D)."""
+        check_histories(queries, self.source.n_items)
+        order = by_length(queries)
+        batches = np.split(order, range(BATCH, len(order), BATCH))
+        found = [
+            self._ask(self.query_tower, self.source.queries(queries[rows]))
+            for rows in batches
+        ]
+        return np.concatenate(found)[np.argsort(order)]
+
+    def item_vectors(self):
+        """Z_I, np.float32 (n_items + 1, D), row 0 zeros, by the weights of now."""
+        numbers = np.arange(1, self.source.n_items + 1)
+        batches = np.split(numbers, range(BATCH, len(numbers), BATCH))
+        found = [
+            self._ask(self.item_tower, self.source.items(each)) for each in batches
+        ]
+        return np.concatenate([np.zeros_like(found[0][:1]), *found])
+
+    def score(self, queries):
+        """Score as an `index.Retriever`, which makes Z_I once for many calls."""
+        return Retriever(self).score(queries)
+
+    def _ask(self, tower, arrays):
+        """What a tower makes of arrays, without dropout."""
+        if tower.__name__ not in self.graphs:
+            wide = {
+                k: tf.TensorSpec([None] * x.ndim, x.dtype) for k, x in arrays.items()
+            }
+            self.graphs[tower.__name__] = tf.function(
+                lambda found: tower(**found), [wide]
+            )
+        return self.graphs[tower.__name__](arrays).numpy()
+
+
+class TextTowers(TwoTower):
+    """One BERT for both sides; a vector is the mean of a text's hidden states.
+
+    Args:
+        bert: `bert.Bert`, changed in training.
+        source: `towers.TextInputs`.
+        temperature: As in `TwoTower`.
+    """
+
+    def __init__(self, bert, source, temperature=0.05):
+        super().__init__(source, temperature)
+        self.bert = bert
+
+    def query_tower(self, token_ids, mask):
+        """Vectors float32 (B, D) of int64 (B, L) and bool (B, L)."""
+        pooled = mean_pool(self.bert(token_ids, mask), mask)
+        return ops.normalize(at_least_float32(pooled), axis=-1)
+
+    item_tower = query_tower
+
+
+class LinearTowers(TwoTower):
+    """A matrix for each side, on given features.
+
+    Args:
+        n_features: F.
+        source: `towers.FeatureInputs`.
+        dim: D.
+        temperature: As in `TwoTower`.
+        seed: Of the matrices, N(0, 1 / F).
+    """
+
+    def __init__(self, n_features, source, dim=64, temperature=0.05, seed=0):
+        super().__init__(source, temperature)
+        seeds, std = keras.random.SeedGenerator(seed), n_features**-0.5
+        draw = keras.initializers.RandomNormal(stddev=std, seed=seeds)
+        options = dict(use_bias=False, kernel_initializer=draw)
+        self.query = layers.Dense(dim, **options, name="query")
+        self.item = layers.Dense(dim, **options, name="item")
+        for layer in (self.query, self.item):
+            layer.build((None, n_features))
+
+    def query_tower(self, features):
+        """Vectors float32 (B, D) of the mean of a history, float32 (B, F)."""
+        return ops.normalize(at_least_float32(self.query(features)), axis=-1)
+
+    def item_tower(self, features):
+        """Vectors float32 (B, D) of float32 (B, F)."""
+        return ops.normalize(at_least_float32(self.item(features)), axis=-1)
