@@ -12,8 +12,8 @@ class Index:
 
     ``"flat"`` compares with all: exact. ``"hnsw"`` walks a graph in which near vectors are neighbours (Malkov
     and Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable small
-    world graphs", IEEE TPAMI 42(4), 2020, arXiv:1603.09320), and may miss some. Both are FAISS' (Johnson, Douze
-    and Jegou, "Billion-scale similarity search with GPUs", IEEE Transactions on Big Data 7(3), 2021,
+    world graphs", IEEE TPAMI 42(4), 2020, arXiv:1603.09320), and may miss some. Both are FAISS' (Johnson,
+    Douze and Jegou, "Billion-scale similarity search with GPUs", IEEE Transactions on Big Data 7(3), 2021,
     arXiv:1702.08734).
 
     Args:
@@ -51,8 +51,8 @@ class Index:
             k: How many, at most all.
 
         Returns:
-            ``(items, scores)``: int64 and float32 (n, k), best first. Where ``"hnsw"`` reaches fewer, the rest
-            is 0 with -inf.
+            ``(items, scores)``: int64 and float32 (n, k), best first. Where ``"hnsw"`` reaches fewer, the
+            rest is 0 with -inf.
 
         Raises:
             ValueError: k is below 1 or above the number of items, or the vectors have another width.
@@ -60,8 +60,8 @@ class Index:
         vectors = _matrix(vectors)
         if vectors.shape[1] != self.dim:
             raise ValueError(
-                f"The queries' vectors have {vectors.shape[1]} numbers, but the items' {self.dim}: both towers "
-                "need the same width."
+                f"The queries' vectors have {vectors.shape[1]} numbers, but the items' {self.dim}: both "
+                "towers need the same width."
             )
         if not 1 <= k <= self.n_items:
             raise ValueError(f"k={k}, but the index holds {self.n_items:,} items: ask for 1 to as many.")

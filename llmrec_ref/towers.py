@@ -119,3 +119,13 @@ def side(inputs, name):
 def by_length(queries):
     """Return the rows of queries, those with short histories first: int64 (n,)."""
     return np.argsort([len(history) for history in queries.histories], kind="stable")
+
+
+def check_width(n_features, source):
+    """Raise ValueError where a `FeatureInputs` has another number of features than ``n_features``."""
+    found = source.table.shape[1]
+    if found != n_features:
+        raise ValueError(
+            f"n_features={n_features}, but the source has {found} features: give {found}, the width of both "
+            "towers' inputs."
+        )

@@ -37,6 +37,13 @@ def folder(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def folder_without_dropout(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bert")
+    berts.save(path, hidden_dropout_prob=0.0)
+    return path
+
+
 @pytest.fixture
 def text_source(folder):
     return TextInputs(Tokenizer(folder), TEXTS, last=3, max_len=12)
@@ -118,6 +125,35 @@ def test_a_temperature_of_zero_is_refused(kit):
         linear(kit.NAME, temperature=0)
 
 
+def test_features_of_another_width_are_refused(kit):
+    towers = importlib.import_module(f"llmrec_ref.{kit.NAME}.two_tower")
+    with pytest.raises(ValueError, match="n_features=4, but the source has 6 features: give 6"):
+        towers.LinearTowers(4, FeatureInputs(features()))
+
+
+def test_what_is_added_after_an_answer_counts_in_the_next(kit, folder, text_source):
+    """Graphs of TensorFlow would go on without it."""
+    lora, weights = (importlib.import_module(f"llmrec_ref.{kit.NAME}.{name}") for name in ("lora", "weights"))
+    model, plain = text(kit.NAME, folder, text_source), text(kit.NAME, folder, text_source)
+    asked, rng = queries(), np.random.default_rng(0)
+    for rank in (2, 2):  # merged between, so that there are as many weights as before
+        before = model.query_vectors(asked), model.item_vectors()
+        lora.add_lora(model.bert, rank)
+        found = weights.get_weights(model)
+        found |= {
+            name: rng.normal(0, 0.3, array.shape).astype(np.float32)
+            for name, array in found.items()
+            if ".extra." in name
+        }
+        weights.set_weights(model, found)
+        after = model.query_vectors(asked), model.item_vectors()
+        assert all(np.abs(new - old).max() > 0.1 for new, old in zip(after, before, strict=True))
+        lora.merge_lora(model.bert)
+        weights.set_weights(plain, weights.get_weights(model))
+        np.testing.assert_allclose(plain.query_vectors(asked), after[0], atol=1e-4)
+        np.testing.assert_allclose(plain.item_vectors(), after[1], atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["linear", "text"])
 def test_both_frameworks_agree(folder, text_source, kind):
     """Scores and gradients on the same weights; with the loss's corrections."""
@@ -152,9 +188,15 @@ def test_both_frameworks_agree(folder, text_source, kind):
 
 
 @pytest.mark.trains
-def test_both_frameworks_learn_alike():
+@pytest.mark.parametrize("kind", ["linear", "text"])
+def test_both_frameworks_learn_alike(folder_without_dropout, kind):
+    """For 50 steps."""
     pytest.importorskip("torch"), pytest.importorskip("tensorflow")
-    models = [linear("pytorch"), linear("tensorflow")]
+    source = TextInputs(Tokenizer(folder_without_dropout), TEXTS, last=3, max_len=12)
+    models = [
+        linear(each) if kind == "linear" else text(each, folder_without_dropout, source)
+        for each in ("pytorch", "tensorflow")
+    ]
     parity.copy_weights(*models)
     curves = []
     for framework, model in zip(("pytorch", "tensorflow"), models, strict=True):
@@ -165,7 +207,7 @@ def test_both_frameworks_learn_alike():
         )
         curves.append(done.epochs["loss"])
     np.testing.assert_allclose(*curves, atol=1e-3)
-    assert curves[0].iloc[-1] < curves[0].iloc[0] - 0.2
+    assert curves[0].iloc[-1] < curves[0].iloc[0] - 0.1
 
 
 @pytest.mark.trains

@@ -36,7 +36,8 @@ def load(name: str, env: BuildEnvironment) -> dict[str, Any]:
 
 def matches(row: dict[str, Any], conditions: str) -> bool:
     """Whether ``row`` has the values of ``"model=SASRec,filter_seen=true"``."""
-    wanted = dict(condition.strip().split("=", 1) for condition in conditions.split(","))
+    each = re.split(r",\s*(?=[^,=]+=)", conditions)  # a value may hold a comma
+    wanted = dict(condition.strip().split("=", 1) for condition in each)
     return all(key in row and show(row[key]) == show(parsed(value)) for key, value in wanted.items())
 
 

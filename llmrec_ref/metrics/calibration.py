@@ -22,10 +22,13 @@ def temperature(logits, labels):
         float > 0.
 
     Raises:
-        ValueError: No T is best: the larger the better, as the logits' signs are wrong
-            more than right, or the smaller the better, as they are never wrong.
+        ValueError: There are no logits, or one is not finite. No T is best: the larger
+            the better, as the logits' signs are wrong more than right, or the smaller
+            the better, as they are never wrong.
     """
     z, y = np.asarray(logits, dtype=float), np.asarray(labels, dtype=float)
+    if not (len(z) and np.isfinite(z).all()):
+        raise ValueError("The logits must be finite, one at least: see what made them.")
 
     def slope(a):
         return ((expit(a * z) - y) * z).mean()

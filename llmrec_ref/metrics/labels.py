@@ -17,7 +17,8 @@ def auc(scores, labels):
         float64 in [0, 1].
 
     Raises:
-        ValueError: The labels are all the same, or not as many as scores.
+        ValueError: The labels are all the same, not 0 or 1, or not as many as scores;
+            or a score is NaN.
     """
     yes = _checked(scores, labels)
     n_yes, n_no = yes.sum(), (~yes).sum()
@@ -58,9 +59,14 @@ def auc_gain(scores, others, labels, groups=None):
         float64 (3,) or (3, m): the gain, low and high (95 %).
 
     Raises:
-        ValueError: As in `auc`.
+        ValueError: As in `auc`, or the shapes differ.
     """
     pairs = [np.asarray(scores, float), np.asarray(others, float)]
+    if pairs[0].shape != pairs[1].shape:
+        raise ValueError(
+            f"The scores have shapes {pairs[0].shape} and {pairs[1].shape}: compare "
+            "one with one."
+        )
     n = len(np.atleast_2d(pairs[0].T))  # columns of each
     both = _resampled(np.column_stack(pairs), labels, groups)
     found = np.stack([auc(one, labels) for one in np.column_stack(pairs).T])
@@ -74,6 +80,10 @@ def _checked(scores, labels):
     yes = np.asarray(labels) == 1
     if len(yes) != len(scores):
         raise ValueError(f"{len(scores)} scores and {len(yes)} labels: give one each.")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError("Labels must be 0 or 1: make them so, such as ratings > 3.")
+    if np.isnan(scores).any():
+        raise ValueError("A score is NaN: a diverged training, or a division by zero?")
     if yes.all() or not yes.any():
         raise ValueError(
             "The labels are all the same, so no pair can be told apart: take more."

@@ -19,7 +19,7 @@ from llmrec_ref.index import Retriever
 from llmrec_ref.pytorch.bert import mean_pool
 from llmrec_ref.pytorch.layers import at_least_float32
 from llmrec_ref.splits import check_histories
-from llmrec_ref.towers import by_length, side
+from llmrec_ref.towers import by_length, check_width, side
 
 BATCH = 64  # queries or items at a time, without gradient
 # Shapes: B batch, L length, F features, D width of the vectors.
@@ -124,10 +124,14 @@ class LinearTowers(TwoTower):
         dim: D.
         temperature: As in `TwoTower`.
         seed: Of the matrices, N(0, 1 / F).
+
+    Raises:
+        ValueError: The source has another number of features than F.
     """
 
     def __init__(self, n_features, source, dim=64, temperature=0.05, seed=0):
         super().__init__(source, temperature)
+        check_width(n_features, source)
         generator = torch.Generator().manual_seed(seed)
         self.query = nn.Linear(n_features, dim, bias=False)
         self.item = nn.Linear(n_features, dim, bias=False)

@@ -10,6 +10,7 @@ from llmrec_ref.splits.events import Events
 from llmrec_ref.splits.parts import Queries, Split
 
 TRAIN_WEEKS, VALIDATION_WEEK, TEST_WEEK = (45, 46, 47, 48), 49, 51
+NEEDED = {*range(TRAIN_WEEKS[0], TEST_WEEK + 2)}  # a week ends where the next begins
 MOST, LEAST_HISTORY = 5, 5  # pairs of a person in a part; ratings before each
 
 
@@ -37,7 +38,8 @@ class LabelledPairs:
         return len(self.rows)
 
     def __repr__(self):
-        kinds = "" if self.slices is None else f", slices {', '.join(set(self.slices))}"
+        names = [] if self.slices is None else np.unique(self.slices)
+        kinds = f", slices {' and '.join(names)}" if len(names) else ""
         share = f"{self.labels.mean():.0%} yes" if len(self) else "empty"
         return f"LabelledPairs({len(self):,} pairs, {share}{kinds}, {self.queries!r})"
 
@@ -102,9 +104,8 @@ def products_only(dataset):
             f"{dataset.name} has no departments and categories, by which products are "
             'told from petrol and coupons: pass load("complete-journey").'
         )
-    odd = (
-        items["department"].isin(["FUEL", "MISCELLANEOUS"]) | items["department"].isna()
-    )
+    department = items["department"]
+    odd = department.isna() | department.isin(["FUEL", "MISCELLANEOUS"])
     odd |= items["product_category"].str.startswith("COUPON", na=False)
     items = items[~odd]
     events = events[events["item_id"].isin(items["item_id"])]
@@ -149,10 +150,12 @@ def buy_or_not(dataset, seed=0):
         and trains on all before week 49.
 
     Raises:
-        ValueError: The data set has no weeks, or as in `products_only`.
+        ValueError: The data set lacks these weeks, or as in `products_only`.
     """
-    if "week" not in dataset.interactions:
-        raise ValueError(f'{dataset.name} has no weeks: pass load("complete-journey").')
+    if not NEEDED <= set(dataset.interactions.get("week", ())):
+        raise ValueError(
+            f'{dataset.name} lacks weeks 45 to 52: pass load("complete-journey").'
+        )
     dataset = products_only(dataset)
     events = Events(dataset, seed)
     starts = dataset.interactions.groupby("week")["timestamp"].min()
@@ -199,38 +202,43 @@ def like_or_not(dataset, seed=0):
             f'{dataset.name} lacks ratings or real times: pass load("ml-100k").'
         )
     events = Events(dataset, seed)
-    ratings = _by_user(dataset, events, "rating")
-    lengths = [len(items) for items in events.items]
-    users, times = (
-        np.repeat(np.arange(len(lengths)), lengths),
-        np.concatenate(events.times),
-    )
-    # how many are strictly before
-    n_before = np.concatenate([np.searchsorted(each, each) for each in events.times])
-    cuts = [moment_of(share, times) for share in (0.8, 0.9)]
-    part_of = np.searchsorted(cuts, times, side="right")
+    rated = _Rated(events, _by_user(dataset, events, "rating"))
+    cuts = [moment_of(share, rated.times) for share in (0.8, 0.9)]
+    part_of = np.searchsorted(cuts, rated.times, side="right")
     rng, parts = np.random.default_rng([seed, 1]), []
     for number in range(3):
-        pool = np.flatnonzero((part_of == number) & (n_before >= LEAST_HISTORY))
+        pool = np.flatnonzero((part_of == number) & (rated.n_before >= LEAST_HISTORY))
         pool = rng.permutation(pool)
-        is_kept = pd.Series(users[pool]).groupby(users[pool]).cumcount() < MOST
-        places = np.sort(pool[is_kept])
-        parts.append(_rated(events, ratings, places, users[places], n_before[places]))
+        users = rated.users[pool]
+        is_kept = pd.Series(users).groupby(users).cumcount() < MOST
+        parts.append(rated.pairs(np.sort(pool[is_kept])))
     return PairSplit(*parts, events.n_items, events.item_ids)
 
 
-def _rated(events, ratings, places, users, n_before):
-    """Make a pair of each event at some places, with what the user rated before."""
-    items, times, stars = map(np.concatenate, (events.items, events.times, ratings))
-    seen = list(zip(users, n_before, strict=True))
-    histories = [events.items[user][:n] for user, n in seen]
-    return LabelledPairs(
-        Queries(histories, users, times[places]),
-        np.arange(len(places)),
-        items[places],
-        (stars[places] > 3).astype(np.float32),
-        ratings=[ratings[user][:n] for user, n in seen],
-    )
+class _Rated:
+    """All ratings, person by person, and how many are strictly before each."""
+
+    def __init__(self, events, ratings):
+        self.histories, self.ratings = events.items, ratings
+        lengths = [len(items) for items in events.items]
+        self.users = np.repeat(np.arange(len(lengths)), lengths)
+        columns = events.items, events.times, ratings
+        self.items, self.times, self.stars = map(np.concatenate, columns)
+        before = [np.searchsorted(times, times) for times in events.times]
+        self.n_before = np.concatenate(before)
+
+    def pairs(self, places):
+        """Make a pair of each of some ratings, with what was rated before."""
+        users = self.users[places]
+        seen = list(zip(users, self.n_before[places], strict=True))
+        histories = [self.histories[user][:n] for user, n in seen]
+        return LabelledPairs(
+            Queries(histories, users, self.times[places]),
+            np.arange(len(places)),
+            self.items[places],
+            (self.stars[places] > 3).astype(np.float32),
+            ratings=[self.ratings[user][:n] for user, n in seen],
+        )
 
 
 def _draw(part, rng):

@@ -19,7 +19,7 @@ from llmrec_ref.index import Retriever
 from llmrec_ref.splits import check_histories
 from llmrec_ref.tensorflow.bert import mean_pool
 from llmrec_ref.tensorflow.layers import at_least_float32
-from llmrec_ref.towers import by_length, side
+from llmrec_ref.towers import by_length, check_width, side
 
 BATCH = 64  # queries or items at a time, without gradient
 # Shapes: B batch, L length, F features, D width of the vectors.
@@ -84,14 +84,14 @@ class TwoTower(keras.Model):
 
     def _ask(self, tower, arrays):
         """What a tower makes of arrays, without dropout."""
-        if tower.__name__ not in self.graphs:
+        # a graph for each set of weights: layers may have been added since, see `lora`
+        key = tower.__name__, *map(id, self.weights)
+        if key not in self.graphs:
             wide = {
                 k: tf.TensorSpec([None] * x.ndim, x.dtype) for k, x in arrays.items()
             }
-            self.graphs[tower.__name__] = tf.function(
-                lambda found: tower(**found), [wide]
-            )
-        return self.graphs[tower.__name__](arrays).numpy()
+            self.graphs[key] = tf.function(lambda found: tower(**found), [wide])
+        return self.graphs[key](arrays).numpy()
 
 
 class TextTowers(TwoTower):
@@ -124,10 +124,14 @@ class LinearTowers(TwoTower):
         dim: D.
         temperature: As in `TwoTower`.
         seed: Of the matrices, N(0, 1 / F).
+
+    Raises:
+        ValueError: The source has another number of features than F.
     """
 
     def __init__(self, n_features, source, dim=64, temperature=0.05, seed=0):
         super().__init__(source, temperature)
+        check_width(n_features, source)
         seeds, std = keras.random.SeedGenerator(seed), n_features**-0.5
         draw = keras.initializers.RandomNormal(stddev=std, seed=seeds)
         options = dict(use_bias=False, kernel_initializer=draw)

@@ -47,23 +47,20 @@ class TextPairs:
                 f"slot={slot}, max_len={max_len}: a slot has 1 to max_len - 4 tokens, "
                 f"and max_len is at most {tokenizer.longest}, the model's positions."
             )
-        rows = [np.asarray(each) for each in (candidate_rows, query_rows)]
         self.labels = None if labels is None else np.asarray(labels, dtype=np.float32)
-        if (
-            len({len(each) for each in (*rows, rows[0] if labels is None else labels)})
-            > 1
-        ):
+        parts = (candidate_rows, query_rows, labels)
+        if len({len(part) for part in parts if part is not None}) > 1:
             raise ValueError(
                 "A pair has a candidate, a query and a label: give as many."
             )
         ends = [tokenizer.backend.token_to_id(name) for name in ("[CLS]", "[SEP]")]
         self.start, self.end = np.array(ends[:1]), np.array(ends[1:])
         self.padding = tokenizer.backend.token_to_id("[PAD]")
-        self.candidates, self.candidate_rows = _numbers(tokenizer, candidates, rows[0])
-        self.queries, self.query_rows = _numbers(tokenizer, queries, rows[1])
-        self.candidates = [numbers[:slot] for numbers in self.candidates]
-        first = np.array([len(numbers) for numbers in self.candidates], np.int64)
-        second = np.array([len(numbers) for numbers in self.queries], np.int64)
+        numbers, self.candidate_rows = _numbers(tokenizer, candidates, candidate_rows)
+        self.candidates = [candidate[:slot] for candidate in numbers]
+        self.queries, self.query_rows = _numbers(tokenizer, queries, query_rows)
+        first = np.array([len(each) for each in self.candidates], np.int64)
+        second = np.array([len(each) for each in self.queries], np.int64)
         whole = first[self.candidate_rows] + second[self.query_rows] + 3
         self.lengths, self.max_len = np.minimum(whole, max_len), max_len
 

@@ -1,16 +1,15 @@
 """Complete Journey: does MiniLM, fine-tuned on pairs of texts, know which new product a household buys?
 
 Pairs of the slice "new" of `splits.buy_or_not`; fixed draws of training, validation and test. The network
-reads `[CLS] product [SEP] household [SEP]`, 48 tokens: a product is its type and category, a household
-the types of the products that it bought last, newest first ("newest"); or of those, among all that it
-ever bought, whose MiniLM vectors are nearest to the product asked about ("nearest"): then it sees what
-the largest cosine sees. One epoch, batches of 32, bfloat16 autocast. The learning rate has the highest
-AUC in validation, after training on a third of the pairs. On the test: AUC beside the largest cosine, 95
-% bootstrap over households; threshold, precision and recall; temperature and calibration error; the
-products of week 51 that are new to their household, ranked among the first 20 of the popularity of 28
-days; thresholds, curves, calibration and ranking are of the first seed. Last, the proof that the code
-learns: does the product's type stand in the text of the household? Writes
-book/results/cross_encoder.json.
+reads `[CLS] product [SEP] household [SEP]`, 48 tokens: a product is its type and category, a household the
+types of the products that it bought last, newest first ("newest"); or of those, among all that it ever
+bought, whose MiniLM vectors are nearest to the product asked about ("nearest"): then it sees what the
+largest cosine sees. One epoch, batches of 32, bfloat16 autocast. The learning rate has the highest AUC in
+validation, after training on a third of the pairs. On the test: AUC beside the largest cosine, 95 %
+bootstrap over households; threshold, precision and recall; temperature and calibration error; the products
+of week 51 that are new to their household, ranked among the first 20 of the popularity of 28 days;
+thresholds, curves, calibration and ranking are of the first seed. Last, the proof that the code learns:
+does the product's type stand in the text of the household? Writes book/results/cross_encoder.json.
 
     python tests/benchmarks/cross_encoder.py     # about half an hour on one core
 """

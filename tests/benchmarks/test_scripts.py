@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,8 +19,10 @@ from losses import LINES
 from ml100k import THREADS, workers
 from step import product_rate
 
+import berts
 from llmrec_ref import datasets
 from llmrec_ref.losses import LOSSES
+from llmrec_ref.towers import TextInputs
 
 pytestmark = pytest.mark.trains
 
@@ -281,3 +284,18 @@ def test_encode(run):
     beside = [row for row in record["rows"] if "times the other" in row]
     assert [row["framework"] for row in beside] == ["pytorch", "tensorflow"]
     assert len(record["rows"]) == 8 and all(0 <= row["share of padding"] < 1 for row in record["rows"])
+
+
+def test_two_towers(run, tmp_path):
+    pytest.importorskip("faiss")
+    folder = tmp_path / "bert"
+    berts.save(folder)
+    bert = SimpleNamespace(load=partial(import_module("llmrec_ref.pytorch.bert").Bert.load, folder))
+    tiny = dict(Bert=bert, Encoder=lambda: None, encode=drawn, find=lambda: folder)
+    tiny |= dict(TextInputs=partial(TextInputs, last=2, max_len=16), N_VALIDATION=20, N_QUERIES=3)
+    record = run("two_towers", "--seeds", 2, "--epochs", 1, **tiny)
+    ends = {"recall", *(f"recall_{end}" for end in ENDS)}
+    check(record, {"counts", "index"}, {"data", "name"} | ends)
+    names = [row["name"] for row in record["rows"] if row["data"] == "films"]
+    assert names == ["MiniLM as it is", "tuned, with logQ", "tuned, without logQ"]
+    assert all(row["recall"] == 1 for row in record["index"] if row["index"] in ("NumPy", "flat"))

@@ -151,6 +151,12 @@ def test_what_is_not_recorded_warns_with_its_place(tmp_path):
         line += source.count("\n") + 2
 
 
+def test_a_value_may_hold_a_comma():
+    row = {"model": "A, wide", "n": 7}
+    assert recorded.matches(row, "model=A, wide,n=7") and recorded.matches(row, "n=7, model=A, wide")
+    assert not recorded.matches(row, "model=A,n=7") and not recorded.matches(row, "model=A, narrow,n=7")
+
+
 def test_show():
     shown = [recorded.show(value, ".2f") for value in (None, True, False, 0.126, [1, 2], "text")]
     assert shown == ["–", "yes", "no", "0.13", "1, 2", "text"]
