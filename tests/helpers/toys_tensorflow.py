@@ -15,7 +15,11 @@ from llmrec_ref.tensorflow.model import ItemModel, normal
 NAME = "tensorflow"
 
 set_seed = keras.utils.set_random_seed
-WIDE = keras.initializers.RandomNormal(stddev=1.0)  # as PyTorch's
+
+
+def wide():
+    """As PyTorch draws embeddings; made anew each time, so that `set_seed` decides."""
+    return keras.initializers.RandomNormal(stddev=1.0)
 
 
 class Pairs(toys.Pairs):
@@ -50,8 +54,8 @@ class PairClassifier(Toy):
     def __init__(self, n_users, n_items, dim=8):
         super().__init__()
         self.config = dict(n_users=n_users, n_items=n_items, dim=dim)
-        self.users = layers.Embedding(n_users, dim, embeddings_initializer=WIDE, name="users")
-        self.items = layers.Embedding(n_items, dim, embeddings_initializer=WIDE, name="items")
+        self.users = layers.Embedding(n_users, dim, embeddings_initializer=wide(), name="users")
+        self.items = layers.Embedding(n_items, dim, embeddings_initializer=wide(), name="items")
         self.hidden, self.out = layers.Dense(dim, name="hidden"), layers.Dense(1, name="out")
         self.numbers(np.zeros(1, np.int64), np.zeros(1, np.int64))  # makes the weights
 
